@@ -1,0 +1,1 @@
+"""The shell of the web console. Empty until the first page stands."""

@@ -1,0 +1,1 @@
+"""Outside programs that awning drives. Empty until the first room needs one."""

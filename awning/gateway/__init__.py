@@ -1,0 +1,1 @@
+"""From a request to its reply, as one readable list of stages (pipeline.py)."""

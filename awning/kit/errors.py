@@ -1,0 +1,42 @@
+"""Errors that reach a client by their AWS names.
+
+    ServiceError
+    ├── (a room's own, in its errors.py: the class name is the AWS code)
+    ├── NotImplementedHere     an operation, parameter or value that awning refuses by name
+    ├── AccessDenied           a decision, with the explanation that led to it
+    └── InternalFailure        our own fault
+"""
+
+from __future__ import annotations
+
+from awning.protocols.errors import ServiceError
+
+__all__ = ["AccessDenied", "InternalFailure", "NotImplementedHere", "ServiceError", "ServiceUnavailable"]
+
+
+class NotImplementedHere(ServiceError):
+    """What awning does not do; the message names it. Never raised after anything has been changed."""
+
+    code = "NotImplemented"
+    status = 501
+
+
+class AccessDenied(ServiceError):
+    """The caller may not do this. Protocols write it under their own name (AccessDeniedException and its like)."""
+
+    code = "AccessDenied"
+    status = 403
+
+
+class InternalFailure(ServiceError):
+    """Our own fault; the log has the traceback under the request id."""
+
+    code = "InternalFailure"
+    status = 500
+
+
+class ServiceUnavailable(ServiceError):
+    """The region cannot do it now: it stops, its disk is full, or a room refuses writes."""
+
+    code = "ServiceUnavailable"
+    status = 503

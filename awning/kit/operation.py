@@ -1,0 +1,91 @@
+"""The declaration that makes a function an AWS operation: what it needs, what it honours, how it runs."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Union
+
+if TYPE_CHECKING:
+    from awning.kit.call import Call
+
+ALL: Final = "ALL"
+"""In `honours`: this member and all below it."""
+
+Honours = Union[str, AbstractSet[str], Mapping[str, "Honours"]]
+"""ALL; a set of an enum's values or of a map's keys; or for a structure, per member, what is honoured below it.
+
+Lists are transparent: what stands for a list of structures is what each structure honours. A scalar member's entry is ALL.
+"""
+
+Params = dict[str, Any]
+"""An operation's parameters: top-level names in snake_case, nested names as in the model (as boto3 takes them)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """One permission that an operation asks for.
+
+    `resource(call, params)` gives the ARN, or None where this call does not need the permission (a copy without a
+    source version does not need s3:GetObjectVersion). `resource` may be a plain string such as "*".
+    """
+
+    action: str
+    resource: Callable[[Call, Params], str | None] | str
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A function and its declaration. `name` is the model's (SendMessage), `function.__name__` boto3's (send_message)."""
+
+    function: Callable[..., Any]
+    needs: tuple[Needs, ...]
+    reads: bool
+    streams: bool
+    honours: Mapping[str, Honours]
+    defaults: Mapping[str, Any]
+    anonymous: bool
+    parameters: tuple[str, ...]
+    context: Callable[[Call, Params], Mapping[str, Any]] | None
+
+
+def operation(
+    *needs: Needs,
+    reads: bool = False,
+    honours: Mapping[str, Honours] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+    anonymous: bool = False,
+    context: Callable[[Call, Params], Mapping[str, Any]] | None = None,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare an AWS operation.
+
+    needs: the permissions; an operation that needs none (GetCallerIdentity) says `anonymous=False` and no Needs.
+    reads: it changes nothing, and runs at once on committed state. Otherwise a plain function runs in the room's next
+        batch, and an `async def` runs on its own and changes state by `await call.commit(function, …)`.
+    honours: for each parameter that is a structure, a map, an enum or a list of these: what of it is honoured. What a
+        client sends beyond that is refused with 501 by name. A start fails where an entry is missing or unknown.
+    defaults: parameters, not in the signature, that are passed over when they have exactly this value.
+    anonymous: may be called without a signature; the resource's policy still decides.
+    context: the service's own condition keys (`s3:prefix`) for this call.
+    """
+
+    def declare(function: Callable[..., Any]) -> Callable[..., Any]:
+        names = list(inspect.signature(function).parameters)
+        if not names or names[0] != "call":
+            raise TypeError(f"{function.__module__}.{function.__name__} must take `call` first")
+        function.__operation__ = Operation(  # type: ignore[attr-defined]
+            function=function,
+            needs=needs,
+            reads=reads,
+            streams=inspect.iscoroutinefunction(function),
+            honours=dict(honours or {}),
+            defaults=dict(defaults or {}),
+            anonymous=anonymous,
+            parameters=tuple(names[1:]),
+            context=context,
+        )
+        return function
+
+    return declare

@@ -1,0 +1,79 @@
+"""Service: the door of a room. It names what is inside, and does nothing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from awning.kit.operation import Operation
+from awning.store.schema import Schema
+
+if TYPE_CHECKING:
+    from awning.auth.policy import Policy
+    from awning.kit.call import Call
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What a resource itself says about who may use it.
+
+    `account` owns the resource. `policy` is its compiled resource policy, if it has one. `denied` is a flat refusal with its
+    reason (S3's public access block: "public policies are blocked").
+    """
+
+    account: str
+    policy: Policy | None = None
+    block_public: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A background pass: `run(call)` is one bounded step in the room's own batch; it returns True when more is left."""
+
+    name: str
+    run: Callable[[Call], bool]
+    every: float
+    """Seconds between passes that found nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A room.
+
+    name: the signing name and the folder's (`sqs`). model: botocore's service name. protocols: wire formats served, the
+    model's own first; `query` for a JSON service means its old query form.
+    modules: where its operations are. schema: its tables and their migrations.
+    memory: builds the derived state from a database connection at start; `call.memory` is that object.
+    guard: answers, from committed state, what a resource says about its users (None: there is no such resource).
+    answers: contracts' questions to functions `(call, question) -> answer`; they read only.
+    accepts: contracts' deliveries to functions `(call, delivery) -> None`; they run in a batch, exactly once each.
+    work: background passes. global_: one set of resources for all regions (iam, s3's bucket names).
+    gauges: figures for /metrics, `(call) -> {(name, labels): value}`.
+    """
+
+    name: str
+    model: str
+    protocols: tuple[str, ...]
+    modules: Sequence[ModuleType]
+    schema: Schema
+    memory: Callable[[Any], Any] | None = None
+    guard: Callable[[Call, str], Guard | None] | None = None
+    answers: Mapping[type, Callable[..., Any]] = field(default_factory=dict)
+    accepts: Mapping[type, Callable[..., None]] = field(default_factory=dict)
+    work: Sequence[Work] = ()
+    global_: bool = False
+    gauges: Callable[[Call], Mapping[tuple[str, tuple[tuple[str, str], ...]], float]] | None = None
+
+    def operations(self) -> dict[str, Operation]:
+        """Return the declared operations by function name, in the order of the modules."""
+        found: dict[str, Operation] = {}
+        for module in self.modules:
+            for value in vars(module).values():
+                declared = getattr(value, "__operation__", None)
+                if isinstance(declared, Operation) and value.__module__ == module.__name__:
+                    if value.__name__ in found:
+                        raise TypeError(f"{self.name}: {value.__name__} is declared twice")
+                    found[value.__name__] = declared
+        return found
