@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 
-class StillWaiting(Exception):  # noqa: N818 - control flow, not an error: the call runs again when its key is woken
+class StillWaiting(Exception):
     """Raised by Call.wait; the room catches it."""
 
     def __init__(self, key: Hashable, deadline: float, retry_at: float | None) -> None:
@@ -48,7 +48,7 @@ class Body(Protocol):
 @dataclass(slots=True)
 class Facts:
     """What the gateway knows about a request. `base_url` is the scheme and host that the client used, without a slash at
-    the end; `host` what it sent as Host. `context` holds the global condition keys."""
+    the end; `host` what it sent as Host."""
 
     request_id: str
     principal: Principal
@@ -61,11 +61,11 @@ class Facts:
     protocol: str = ""
     virtual_host: bool = False
     """The bucket's name came from the Host header."""
-    context: dict[str, Any] = field(default_factory=dict)
+    signed: str | None = None
+    """How the request was signed ("v4-header", "v4-query", "v2-query"…), None where it wasn't."""
     method: str = "POST"
     headers: dict[bytes, bytes] = field(default_factory=dict)
     """The request's own headers, for what no model knows. Lower-case names."""
-    connected: Callable[[], bool] = lambda: True
 
 
 class Call:
@@ -76,7 +76,21 @@ class Call:
     memory: the room's derived state. facts: what is known of the request.
     """
 
-    __slots__ = ("account", "authorise", "body", "db", "facts", "now", "outgoing", "principal", "region", "room", "started", "undo", "wakes")
+    __slots__ = (
+        "account",
+        "authorise",
+        "body",
+        "db",
+        "facts",
+        "now",
+        "outgoing",
+        "principal",
+        "region",
+        "room",
+        "started",
+        "undo",
+        "wakes",
+    )
 
     def __init__(self, room: Room, facts: Facts, now: float, db: sqlite3.Connection) -> None:
         self.room = room

@@ -1,10 +1,10 @@
 """Errors that reach a client by their AWS names.
 
-    ServiceError
-    ├── (a room's own, in its errors.py: the class name is the AWS code)
-    ├── NotImplementedHere     an operation, parameter or value that awning refuses by name
-    ├── AccessDenied           a decision, with the explanation that led to it
-    └── InternalFailure        our own fault
+ServiceError
+├── (a room's own, in its errors.py: the class name is the AWS code)
+├── NotImplementedHere     an operation, parameter or value that awning refuses by name
+├── AccessDenied           a decision, with the explanation that led to it
+└── InternalFailure        our own fault
 """
 
 from __future__ import annotations

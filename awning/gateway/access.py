@@ -1,0 +1,119 @@
+"""Whose credential a request shows: the well-known keys, the region's own root key, and those that iam and sts know.
+
+What rooms answer is kept only while neither of them has committed anything since.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from awning.auth.principal import root_of
+from awning.auth.refused import Reason, Refused
+from awning.auth.signature import Claims
+from awning.contracts import Credential, FindCredential, FindSession
+from awning.gateway.address import read_host
+from awning.net.messages import Request
+
+WELL_KNOWN_SECRET = "test"
+DEFAULT_ACCOUNT = "000000000000"
+_MOST_KEPT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class RootKeys:
+    """The keys that need no user: the region's own root key, and where the well-known ones are taken.
+
+    well_known_anywhere: not only on loopback addresses (a container image whose network is its own).
+    """
+
+    access_key_id: str | None = None
+    secret: str | None = None
+    well_known_anywhere: bool = False
+    domain: str | None = None
+
+
+class Access:
+    """Finds the Credential behind a claim, and keeps it until iam or sts changes.
+
+    `ask` puts a question to the rooms; `generation` tells whether they have changed since.
+    """
+
+    def __init__(self, keys: RootKeys, ask: Callable[[Any], Any], generation: Callable[[], int]) -> None:
+        self.keys = keys
+        self._ask = ask
+        self._generation = generation
+        self._kept: dict[str, Credential] = {}
+        self._kept_at = -1
+
+    def find(self, claims: Claims, request: Request) -> Credential:
+        """Return the credential of a claim's access key. Raises Refused: UNKNOWN_KEY, INACTIVE_KEY, and for a well-known
+        key that a web page or an unknown host name uses, FOREIGN."""
+        key = claims.access_key_id
+        generation = self._generation()
+        if generation != self._kept_at:
+            self._kept.clear()
+            self._kept_at = generation
+        found = self._kept.get(key)
+        if found is None:
+            found = self._look_up(key, request)
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            if found.principal.kind != "root":
+                self._kept[key] = found
+        if not found.active:
+            raise Refused(Reason.INACTIVE_KEY, "The access key is inactive.", {"access_key_id": key})
+        return found
+
+    def _look_up(self, key: str, request: Request) -> Credential:
+        keys = self.keys
+        if keys.access_key_id is not None and hmac.compare_digest(key.encode(), keys.access_key_id.encode()):
+            return Credential(key, keys.secret or "", root_of(DEFAULT_ACCOUNT))
+        if is_well_known(key) and (request.endpoint.loopback or keys.well_known_anywhere):
+            refuse_foreign(request, keys.domain)
+            return Credential(key, WELL_KNOWN_SECRET, root_of(DEFAULT_ACCOUNT if key == "test" else key))
+        question = FindSession(key) if key.startswith("ASIA") else FindCredential(key)
+        found: Credential | None = self._ask(question)
+        if found is None:
+            raise Refused(Reason.UNKNOWN_KEY, _unknown(key), {"access_key_id": key})
+        return found
+
+
+def is_well_known(key: str) -> bool:
+    """Whether an access key is `test` or the 12 digits of an account."""
+    return key == "test" or (len(key) == 12 and key.isascii() and key.isdigit())
+
+
+def refuse_foreign(request: Request, domain: str | None) -> None:
+    """Keep web pages from acting as root by the well-known keys: a page in the user's browser knows them too.
+
+    A foreign Origin, a cross-site Sec-Fetch-Site, or a Host that is not ours (a name rebound to this machine) is refused.
+    """
+    headers = request.headers
+    site = headers.get(b"sec-fetch-site")
+    if site is not None and site not in (b"same-origin", b"none"):
+        raise Refused(Reason.FOREIGN, f"Well-known keys are not accepted from a web page ({_text(site)} request).", {})
+    host = headers.get(b"host", b"")
+    origin = headers.get(b"origin")
+    if origin is not None:
+        own = (b"https://" if request.endpoint.secure else b"http://") + host
+        if origin.lower() != own.lower():
+            raise Refused(Reason.FOREIGN, f"Well-known keys are not accepted from a web page of {_text(origin)}.", {})
+    if not request.endpoint.control and not read_host(_text(host), domain).known:
+        raise Refused(
+            Reason.FOREIGN,
+            f"Well-known keys are not accepted for the host {_text(host)}; start with --domain to add it.",
+            {},
+        )
+
+
+def _unknown(key: str) -> str:
+    if is_well_known(key):
+        return "The well-known keys are accepted on loopback addresses only."
+    return "The AWS Access Key Id you provided does not exist in our records."
+
+
+def _text(value: bytes) -> str:
+    return value.decode("latin-1")

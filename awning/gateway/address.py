@@ -1,0 +1,97 @@
+"""Which service, region and path a request is for, told from its Host, its path and what its signature claims.
+
+Pure: strings in, an Address out. The forms accepted are AWS's own host names, their `localhost` counterparts, and a bare host,
+where the signature's scope (or the request's form) names the service.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+SUFFIXES = (
+    ".localhost.localstack.cloud",
+    "localhost.localstack.cloud",
+    ".localhost",
+    "localhost",
+    ".amazonaws.com.cn",
+    ".amazonaws.com",
+    ".api.aws",
+)
+_REGION = re.compile(r"^(?:us|eu|ap|sa|ca|me|af|il|mx|cn)(?:-gov|-iso[a-z]?)?-[a-z]+-\d$")
+_S3_LABEL = re.compile(r"^s3(?:[.-](?:dualstack|fips|accesspoint|[a-z]{2}(?:-gov)?-[a-z]+-\d))*$")
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """What a Host header says. `known` is false for a name that nobody here answers to."""
+
+    service: str | None = None
+    region: str | None = None
+    bucket: str | None = None
+    known: bool = False
+
+
+@lru_cache(maxsize=4096)
+def read_host(host: str, domain: str | None) -> HostFacts:
+    """Tell service, region and bucket from a Host header's value (port included).
+
+    `domain` is a further name, set by the user, under which the region answers like under `localhost`.
+    """
+    name = _without_port(host).lower().rstrip(".")
+    if is_address(name):
+        return HostFacts(known=True)
+    suffixes = ((f".{domain}", domain) if domain else ()) + SUFFIXES
+    for suffix in suffixes:
+        if suffix and name.endswith(suffix) and (suffix.startswith(".") or name == suffix):
+            return _read_labels(name[: len(name) - len(suffix)])
+    return HostFacts(known="." not in name)
+
+
+def _read_labels(text: str) -> HostFacts:
+    if not text:
+        return HostFacts(known=True)
+    if text == "s3" or _S3_LABEL.match(text):
+        return HostFacts("s3", _region_in(text), None, known=True)
+    bucket, dot, rest = _split_bucket(text)
+    if dot:
+        return HostFacts("s3", _region_in(rest), bucket, known=True)
+    labels = text.split(".")
+    regions = [label for label in labels if _REGION.match(label)]
+    names = [label for label in labels if not _REGION.match(label) and label not in ("dualstack", "fips")]
+    service = names[-1] if names else None
+    if service == "queue":
+        service = "sqs"
+    return HostFacts(service, regions[0] if regions else None, None, known=True)
+
+
+def _split_bucket(text: str) -> tuple[str, str, str]:
+    """Split `my.bucket.s3.eu-west-1` before the label s3; the last such label counts, as a bucket's name may hold others."""
+    labels = text.split(".")
+    for at in range(len(labels) - 1, 0, -1):
+        rest = ".".join(labels[at:])
+        if labels[at].split("-")[0] == "s3" and _S3_LABEL.match(rest):
+            return ".".join(labels[:at]), ".", rest
+    return text, "", ""
+
+
+def _region_in(text: str) -> str | None:
+    found = re.search(r"(?:^|[.-])((?:us|eu|ap|sa|ca|me|af|il|mx|cn)(?:-gov)?-[a-z]+-\d)$", text)
+    return found.group(1) if found else None
+
+
+def is_address(name: str) -> bool:
+    """Whether a host name is an IP address; such a name cannot be rebound by a name server."""
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _without_port(host: str) -> str:
+    if host.startswith("["):
+        return host[: host.find("]") + 1]
+    return host.partition(":")[0]

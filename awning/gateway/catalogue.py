@@ -1,0 +1,62 @@
+"""The rooms as the gateway sees them: each with its wire model and its operations, bound when first called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from awning.kit.errors import NotImplementedHere
+from awning.kit.operation import Operation
+from awning.kit.room import Room
+from awning.protocols.model import BoundOperation, Model, ModelOperation
+from awning.protocols.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """An operation ready to be called: its declaration, and its compiled wire form."""
+
+    name: str
+    label: str
+    """`sqs.SendMessage`, for logs."""
+    operation: Operation
+    wire: BoundOperation
+
+
+class Entry:
+    """A room in the catalogue. The model is loaded with the first request for it."""
+
+    def __init__(self, room: Room, registry: Registry) -> None:
+        self.room = room
+        self.name = room.service.name
+        self._registry = registry
+        self._model: Model | None = None
+        self._bound: dict[str, Bound] = {}
+        self._declared = room.service.operations()
+
+    @property
+    def model(self) -> Model:
+        """The compiled wire model."""
+        if self._model is None:
+            service = self.room.service
+            self._model = self._registry.model(service.model, service.protocols)
+        return self._model
+
+    def bound(self, operation: ModelOperation) -> Bound:
+        """Return an operation ready to be called. Raises NotImplementedHere where the room does not have it."""
+        found = self._bound.get(operation.name)
+        if found is None:
+            declared = self._declared.get(operation.function_name)
+            if declared is None:
+                raise NotImplementedHere(f"{operation.name} of {self.name} is not supported by awning yet.")
+            wire = operation.bind(declared.parameters, declared.honours, declared.defaults)
+            found = Bound(operation.name, f"{self.name}.{operation.name}", declared, wire)
+            self._bound[operation.name] = found
+        return found
+
+    def check(self) -> None:
+        """Match every declared operation with the model. Raises CoverageError where one does not fit."""
+        known = {operation.function_name: operation for operation in self.model.operations.values()}
+        for name in self._declared:
+            if name not in known:
+                raise LookupError(f"{self.name}: the model has no operation {name}")
+            self.bound(known[name])

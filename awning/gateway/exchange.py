@@ -1,0 +1,69 @@
+"""Exchange: one request on its way through the gateway, with what the stages have found out so far."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from awning.auth.principal import ANONYMOUS, Principal
+from awning.auth.signature import Claims, PayloadRule
+from awning.gateway.body import PayloadBody
+from awning.gateway.catalogue import Bound, Entry
+from awning.kit.call import Call
+from awning.kit.operation import Params
+from awning.net.messages import Request
+from awning.protocols.model import Match, Wire
+
+
+class Exchange:
+    """What is known of a request. Stages fill it from top to bottom; all is empty at first."""
+
+    __slots__ = (
+        "body",
+        "bound",
+        "call",
+        "claims",
+        "detail",
+        "entry",
+        "host",
+        "match",
+        "now",
+        "params",
+        "path",
+        "payload_rule",
+        "principal",
+        "protocol",
+        "region",
+        "request",
+        "request_id",
+        "virtual_host",
+        "wire",
+    )
+
+    def __init__(self, request: Request, request_id: str, now: float) -> None:
+        self.request = request
+        self.request_id = request_id
+        self.now = now
+        self.host = ""
+        self.claims: Claims | None = None
+        self.entry: Entry | None = None
+        self.region = "us-east-1"
+        self.path = request.path
+        self.virtual_host: str | None = None
+        self.principal: Principal = ANONYMOUS
+        self.payload_rule: PayloadRule | None = None
+        self.match: Match | None = None
+        self.wire: Wire | None = None
+        self.body: PayloadBody | None = None
+        self.protocol = ""
+        self.bound: Bound | None = None
+        self.params: Params = {}
+        self.call: Call | None = None
+        self.detail: str | None = None
+        """Why it was refused, for the log."""
+
+    def needs(self) -> tuple[Entry, Bound, Call, Any]:
+        """Return what the later stages rely on."""
+        assert self.entry is not None
+        assert self.bound is not None
+        assert self.call is not None
+        return self.entry, self.bound, self.call, self.params

@@ -1,0 +1,74 @@
+"""The pages that are no AWS API: health, metrics, and the control calls of the command line.
+
+Health is for everyone. Metrics are for who is on this machine. Control is for the data folder's own socket only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import orjson
+
+from awning import __version__
+from awning.net.messages import Request, Response
+
+_JSON = [(b"Content-Type", b"application/json")]
+_TEXT = [(b"Content-Type", b"text/plain; version=0.0.4; charset=utf-8")]
+
+Control = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+
+
+class Pages:
+    """Answers the region's own pages.
+
+    health: service names to their state ("running", "broken"). metrics: writes the exposition. controls: command names to
+    coroutine functions that take and return JSON objects; what they raise as ValueError is shown to the user.
+    """
+
+    def __init__(
+        self, health: Callable[[], Mapping[str, str]], metrics: Callable[[], str], controls: Mapping[str, Control]
+    ) -> None:
+        self._health = health
+        self._metrics = metrics
+        self._controls = controls
+
+    async def find(self, request: Request) -> Response | None:
+        """Return the page for a request, or None where it has none and may be an API call (a bucket called metrics)."""
+        path = request.path
+        if path in (b"/_awning/health", b"/_localstack/health"):
+            return self._show_health(request)
+        if path in (b"/_localstack/init", b"/_localstack/info", b"/_localstack/diagnose"):
+            return _json(501, {"error": f"awning has no page {path.decode()}."})
+        if path == b"/metrics":
+            if b"authorization" in request.headers or request.query or request.method != "GET":
+                return None
+            if not request.endpoint.loopback:
+                return _json(403, {"error": "Metrics are shown on loopback addresses only."})
+            return Response(200, list(_TEXT), self._metrics().encode())
+        if path.startswith(b"/_awning/control/"):
+            return await self._control(request, path[len(b"/_awning/control/") :].decode("latin-1"))
+        return _json(404, {"error": "There is no such page. Try /_awning/health or /metrics."})
+
+    def _show_health(self, request: Request) -> Response:
+        if request.method not in ("GET", "HEAD"):
+            return _json(405, {"error": "Health is read by GET."})
+        services = dict(self._health())
+        broken = any(state != "running" for state in services.values())
+        return _json(503 if broken else 200, {"services": services, "edition": "awning", "version": __version__})
+
+    async def _control(self, request: Request, name: str) -> Response:
+        if not request.endpoint.control:
+            return _json(403, {"error": "Control calls are accepted on the data folder's socket only."})
+        control = self._controls.get(name)
+        if control is None or request.method != "POST":
+            return _json(404, {"error": f"There is no control call {name}."})
+        try:
+            given = orjson.loads(await request.read(1024 * 1024) or b"{}")
+            return _json(200, await control(given))
+        except ValueError as error:
+            return _json(400, {"error": str(error)})
+
+
+def _json(status: int, content: dict[str, Any]) -> Response:
+    return Response(status, list(_JSON), orjson.dumps(content))

@@ -1,0 +1,311 @@
+"""The request path, as one list of stages: address, identify, receive, understand, authorise, run, reply.
+
+Knows rooms only as entries of the catalogue. Each stage either fills the exchange or raises a ServiceError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import monotonic
+from typing import Any
+
+from awning.auth.decision import ALLOWED, Decision
+from awning.auth.evaluate import decide
+from awning.auth.principal import ANONYMOUS
+from awning.auth.refused import Reason, Refused, code_for
+from awning.auth.signature import PayloadRule, Unsigned, Verifier, check_whole
+from awning.gateway.access import DEFAULT_ACCOUNT, Access
+from awning.gateway.address import read_host
+from awning.gateway.body import PayloadBody, body_error
+from awning.gateway.catalogue import Entry
+from awning.gateway.context import Context
+from awning.gateway.exchange import Exchange
+from awning.gateway.journal import Journal
+from awning.gateway.metrics import Requests
+from awning.gateway.pages import Pages
+from awning.kit.call import Facts
+from awning.kit.clock import Clock
+from awning.kit.errors import AccessDenied, InternalFailure, NotImplementedHere, ServiceUnavailable
+from awning.kit.randomness import Randomness
+from awning.net.messages import BodyError, Request, Response
+from awning.protocols.errors import NamedError, ServiceError
+from awning.protocols.model import Wire
+from awning.protocols.reply import Reply, write_error
+from awning.store.errors import StoreError
+
+LARGEST_DOCUMENT = 8 * 1024 * 1024
+"""Bytes of a body that is parsed (not streamed)."""
+
+
+class Gateway:
+    """Answers requests. `entries` are the rooms by name; `enforce` is False only with `--iam off`."""
+
+    def __init__(
+        self,
+        entries: Mapping[str, Entry],
+        access: Access,
+        clock: Clock,
+        journal: Journal,
+        pages: Pages,
+        *,
+        enforce: bool = True,
+        domain: str | None = None,
+    ) -> None:
+        self.entries = entries
+        self.access = access
+        self.clock = clock
+        self.journal = journal
+        self.pages = pages
+        self.enforce = enforce
+        self.domain = domain
+        self.verifier = Verifier()
+        self.requests = Requests()
+        self.randomness = Randomness()
+        self.stopping = False
+
+    async def handle(self, request: Request) -> Response:
+        """Answer one request, whatever happens: the handler that listeners are given."""
+        if request.path.startswith((b"/_awning/", b"/_localstack/")) or request.path == b"/metrics":
+            page = await self.pages.find(request)
+            if page is not None:
+                return page
+        exchange = Exchange(request, self.randomness.uuid(), self.clock.now())
+        try:
+            reply = await self.answer(exchange)
+        except ServiceError as error:
+            reply = self.refuse(exchange, error)
+        except Refused as error:
+            reply = self.refuse(exchange, self.translate(exchange, error))
+        except BodyError as error:
+            reply = self.refuse(exchange, body_error(error))
+        except StoreError as error:
+            exchange.detail = f"store: {error}"
+            reply = self.refuse(exchange, ServiceUnavailable(f"The region could not store this: {error}"))
+        except Exception as error:
+            self.journal.failure(exchange.request_id, error)
+            reply = self.refuse(
+                exchange, InternalFailure(f"An internal error; the log has it as {exchange.request_id}.")
+            )
+        self.note(exchange, reply.status)
+        return Response(reply.status, reply.headers, reply.body)
+
+    async def answer(self, exchange: Exchange) -> Reply:
+        """The stages, in their order."""
+        self.address(exchange)
+        self.identify(exchange)
+        await self.receive(exchange)
+        self.understand(exchange)
+        self.authorise(exchange)
+        entry, bound, call, params = exchange.needs()
+        result = await entry.room.run(bound.operation, call, params)
+        return bound.wire.write(result if result is not None else {}, exchange.request_id, exchange.protocol)
+
+    def address(self, exchange: Exchange) -> None:
+        """Find the room, the region, and the path as if the host were bare."""
+        if self.stopping:
+            raise ServiceUnavailable("The region is stopping.")
+        request = exchange.request
+        exchange.host = request.headers.get(b"host", b"localhost").decode("latin-1")
+        host = read_host(exchange.host, self.domain)
+        exchange.claims = claims = self.verifier.claims(request)
+        name = host.service
+        if claims is not None:
+            name = name or claims.service
+            exchange.region = claims.region or host.region or exchange.region
+        elif host.region is not None:
+            exchange.region = host.region
+        if name is None:
+            name = "sqs" if is_queue_request(request) else "s3"
+        if host.bucket is not None:
+            exchange.virtual_host = host.bucket
+            exchange.path = b"/" + host.bucket.encode() + request.path
+        exchange.entry = self.entries.get(name)
+        if exchange.entry is None:
+            raise NotImplementedHere(f"The service {name} is not part of this region.")
+
+    def identify(self, exchange: Exchange) -> None:
+        """Prove the signature; after this the principal is who signed, or anonymous where nothing was signed."""
+        claims = exchange.claims
+        if claims is None:
+            exchange.payload_rule = Unsigned()
+            return
+        assert exchange.entry is not None
+        request = exchange.request
+        credential = self.access.find(claims, request)
+        exchange.payload_rule = self.verifier.verify(
+            claims, request, credential.secret, exchange.now, service=exchange.entry.name, bucket=exchange.virtual_host
+        )
+        if credential.token is not None:
+            if claims.token is None or claims.token != credential.token:
+                raise Refused(Reason.BAD_TOKEN, "The session token does not belong to this access key.", {})
+            if credential.expires is not None and exchange.now >= credential.expires:
+                raise Refused(Reason.EXPIRED_TOKEN, "The session token has expired.", {})
+        exchange.principal = credential.principal
+
+    async def receive(self, exchange: Exchange) -> None:
+        """Match the operation, and read the body unless the operation streams it.
+
+        A REST operation is known before its body; the others name theirs in it (query) or do not care.
+        """
+        request, entry = exchange.request, exchange.entry
+        assert entry is not None
+        model = entry.model
+        if not model.rest:
+            body = await request.read(LARGEST_DOCUMENT)
+            check_whole(self._rule(exchange), body)
+            exchange.wire = Wire(request.method, exchange.path, request.query, request.headers, body)
+            exchange.match = model.match(exchange.wire)
+        else:
+            wire = Wire(request.method, exchange.path, request.query, request.headers, b"")
+            exchange.match = model.match(wire)
+            body_reader = PayloadBody(request, self._rule(exchange), lambda refused: self.translate(exchange, refused))
+            if exchange.match.operation.has_streaming_input:
+                exchange.body = body_reader
+            else:
+                document = await body_reader.read(LARGEST_DOCUMENT)
+                wire = Wire(request.method, exchange.path, request.query, request.headers, document)
+            exchange.wire = wire
+        exchange.protocol = exchange.match.protocol
+
+    def understand(self, exchange: Exchange) -> None:
+        """Parse the parameters, and make the call."""
+        entry, match, wire = exchange.entry, exchange.match, exchange.wire
+        assert entry is not None
+        assert match is not None
+        assert wire is not None
+        exchange.bound = bound = entry.bound(match.operation)
+        if exchange.principal is ANONYMOUS and not bound.operation.anonymous:
+            raise Refused(Reason.MISSING, "Request is missing Authentication Token", {})
+        exchange.params = bound.wire.parse(match, wire)
+        request = exchange.request
+        scheme = "https" if request.endpoint.secure else "http"
+        facts = Facts(
+            request_id=exchange.request_id,
+            principal=exchange.principal,
+            account=exchange.principal.account or DEFAULT_ACCOUNT,
+            region=exchange.region,
+            base_url=f"{scheme}://{exchange.host}",
+            host=exchange.host,
+            source_ip=request.endpoint.peer_host,
+            secure=request.endpoint.secure,
+            protocol=exchange.protocol,
+            virtual_host=exchange.virtual_host is not None,
+            method=request.method,
+            headers=request.headers,
+            signed=exchange.claims.scheme if exchange.claims is not None else None,
+        )
+        exchange.call = call = entry.room.call(facts)
+        call.body = exchange.body
+
+    def authorise(self, exchange: Exchange) -> None:
+        """Decide each permission that the operation needs. Raises AccessDenied at the first that is not given."""
+        entry, bound, call, params = exchange.needs()
+        operation = bound.operation
+        find_own = operation.context
+        context = Context(
+            exchange.request,
+            exchange.principal,
+            exchange.region,
+            exchange.now,
+            (lambda: find_own(call, params)) if find_own is not None else None,
+        )
+
+        def allowed(action: str, resource: str, further: dict[str, Any] | None = None) -> Decision:
+            return self.decide(exchange, action, resource, context.plus(further) if further else context)
+
+        call.authorise = allowed
+        for need in operation.needs:
+            resource = need.resource if isinstance(need.resource, str) else need.resource(call, params)
+            if resource is None:
+                continue
+            decision = self.decide(exchange, need.action, resource, context)
+            if not decision.allowed:
+                exchange.detail = decision.message(exchange.principal, need.action, resource)
+                raise AccessDenied(exchange.detail)
+
+    def decide(self, exchange: Exchange, action: str, resource: str, context: Context) -> Decision:
+        """Decide one permission on one resource (an ARN)."""
+        if not self.enforce:
+            return ALLOWED
+        call = exchange.call
+        assert call is not None
+        guard = call.guarded_by(resource)
+        if guard is None:
+            account = resource.split(":", 5)[4] if resource.startswith("arn:") else ""
+            return decide(
+                exchange.principal,
+                action,
+                resource,
+                context,
+                guard_policy=None,
+                resource_account=account or call.account,
+            )
+        return decide(
+            exchange.principal,
+            action,
+            resource,
+            context,
+            guard_policy=guard.policy,
+            resource_account=guard.account,
+            block_public=guard.block_public,
+        )
+
+    def translate(self, exchange: Exchange, refused: Refused) -> ServiceError:
+        """Give a refused signature the code that the client's protocol has for it."""
+        code, status = code_for(refused.reason, self._style(exchange))
+        exchange.detail = f"{refused.reason}: {refused.message}"
+        return NamedError(code, refused.message, status, **refused.facts)
+
+    def refuse(self, exchange: Exchange, error: ServiceError) -> Reply:
+        """Write an error in the client's protocol."""
+        if exchange.detail is None and error.status >= 400:
+            exchange.detail = f"{error.code}: {error.message}"
+        entry = exchange.entry
+        protocol = exchange.protocol or protocol_of(exchange.request, entry)
+        return write_error(
+            entry.model if entry is not None else None,
+            protocol,
+            error,
+            exchange.request_id,
+            resource=exchange.request.path.decode("latin-1"),
+            operation=exchange.match.operation if exchange.match is not None else None,
+            head=exchange.request.method == "HEAD",
+        )
+
+    def note(self, exchange: Exchange, status: int) -> None:
+        """Count and log the request."""
+        entry, bound = exchange.entry, exchange.bound
+        seconds = monotonic() - exchange.request.received
+        service = entry.name if entry is not None else "-"
+        name = bound.name if bound is not None else exchange.match.operation.name if exchange.match is not None else "-"
+        label = bound.label if bound is not None else f"{service}.{name}"
+        self.requests.add(service, name, status, seconds)
+        self.journal.request(exchange.request_id, exchange.principal.account, label, status, seconds, exchange.detail)
+
+    def _rule(self, exchange: Exchange) -> PayloadRule:
+        assert exchange.payload_rule is not None
+        return exchange.payload_rule
+
+    def _style(self, exchange: Exchange) -> str:
+        protocol = exchange.protocol or protocol_of(exchange.request, exchange.entry)
+        return {"json": "json", "query": "query", "ec2": "query"}.get(protocol, "s3")
+
+
+def protocol_of(request: Request, entry: Entry | None) -> str:
+    """Guess a request's protocol before it has been matched, for the form of an error."""
+    if b"x-amz-target" in request.headers or b"json" in request.headers.get(b"content-type", b""):
+        return "json"
+    if entry is not None:
+        protocols = entry.room.service.protocols
+        return "query" if "query" in protocols else protocols[0]
+    return "query" if request.method == "POST" and b"Action=" in (request.payload or b"") else "rest-xml"
+
+
+def is_queue_request(request: Request) -> bool:
+    """Whether an unsigned request to a bare host is for a queue: the query protocol's form, or an SQS target."""
+    if request.headers.get(b"x-amz-target", b"").startswith(b"AmazonSQS."):
+        return True
+    return b"Action=" in request.query or (
+        request.method == "POST"
+        and request.headers.get(b"content-type", b"").startswith(b"application/x-www-form-urlencoded")
+    )

@@ -1,0 +1,191 @@
+"""Room: a Service that runs. It owns the room's database, memory, blobs and waiters, and runs calls in its batches.
+
+Nothing here knows about HTTP or about any particular room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from awning.kit.call import Call, Facts, StillWaiting
+from awning.kit.clock import Clock
+from awning.kit.operation import Operation, Params
+from awning.kit.randomness import Randomness
+from awning.kit.service import Service
+from awning.kit.waiters import Waiters
+from awning.store.blobs import Blobs
+from awning.store.completion import Completion
+from awning.store.database import Database
+from awning.store.folder import DataFolder
+from awning.store.outbox import Outbox
+from awning.store.writer import Unit, Writer
+
+
+class Neighbours(Protocol):
+    """What a room sees of the region around it."""
+
+    def ask(self, question: Any, facts: Facts) -> Any: ...
+
+    def sent(self, room: Room) -> None: ...
+
+    def broken(self, room: Room, error: BaseException) -> None: ...
+
+
+class Run(Unit):
+    """One run of a function for a call, as a unit of the writer."""
+
+    __slots__ = ("abandoned", "args", "call", "completion", "function", "kwargs", "result", "room")
+
+    def __init__(
+        self, room: Room, call: Call, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> None:
+        self.room = room
+        self.call = call
+        self.function = function
+        self.args = args
+        self.kwargs = kwargs
+        self.undo = call.undo
+        self.result: Any = None
+        self.abandoned = False
+        self.completion: Completion = Completion()
+
+    def run(self, db: sqlite3.Connection) -> None:
+        call = self.call
+        call.db = db
+        call.now = self.room.clock.now()
+        self.result = self.function(call, *self.args, **self.kwargs)
+
+    def settled(self, error: BaseException | None) -> None:
+        call, room = self.call, self.room
+        call.undo.clear()
+        if error is None:
+            call.db = room.database.reader
+            room.generation += 1
+            if call.wakes:
+                for key, count in call.wakes:
+                    room.waiters.wake(key, count)
+                call.wakes.clear()
+            if call.outgoing:
+                room.neighbours.sent(room)
+            if not self.abandoned:
+                self.completion.set_result(self.result)
+            return
+        call.wakes.clear()
+        call.outgoing = 0
+        if isinstance(error, StillWaiting):
+            if room.stopping:
+                room.resubmit(self)
+            elif not self.abandoned:
+                room.waiters.add(self, error.key, error.deadline, error.retry_at)
+                room.arm()
+            return
+        if not self.abandoned:
+            self.completion.set_exception(error)
+
+
+class Room:
+    """A running service.
+
+    generation: grows with each committed unit; what others keep of this room's answers is good while it stays the same.
+    """
+
+    def __init__(self, service: Service, folder: DataFolder, clock: Clock, neighbours: Neighbours) -> None:
+        self.service = service
+        self.name = service.name
+        self.clock = clock
+        self.neighbours = neighbours
+        self.randomness = Randomness()
+        self.new_id = self.randomness.uuid
+        self.random = self.randomness.take
+        self.generation = 0
+        self.database = Database(folder.database(service.name), service.schema)
+        self.blobs = Blobs(folder.blobs(service.name), self.database)
+        self.outbox = Outbox()
+        self.memory: Any = service.memory(self.database.writer) if service.memory else None
+        self.writer = Writer(self.database, name=service.name, on_broken=self._broken)
+        self.waiters = Waiters(self.resubmit)
+        self.stopping = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def run(self, operation: Operation, call: Call, params: Params) -> Any:
+        """Run an operation and return its result; raises what it raises.
+
+        A read runs now, on committed state; a plain function in the next batch; an `async def` on its own.
+        """
+        if operation.streams:
+            return await operation.function(call, **params)
+        if operation.reads:
+            return operation.function(call, **params)
+        return await self.write(call, operation.function, (), params)
+
+    async def write(
+        self,
+        call: Call,
+        function: Callable[..., Any],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Run `function(call, …)` in the next batch; return its result once the batch is on disk.
+
+        A caller that goes away meanwhile does not stop what is queued; what waits for a key is dropped with it.
+        """
+        unit = Run(self, call, function, args, kwargs or {})
+        self.writer.submit(unit)
+        try:
+            return await unit.completion
+        except asyncio.CancelledError:
+            unit.abandoned = True
+            raise
+
+    def call(self, facts: Facts) -> Call:
+        """Make a call that sees committed state."""
+        return Call(self, facts, self.clock.now(), self.database.reader)
+
+    def ask(self, question: Any, facts: Facts) -> Any:
+        """Ask the region around; called by Call.ask."""
+        return self.neighbours.ask(question, facts)
+
+    def answer(self, question: Any, facts: Facts) -> Any:
+        """Answer a neighbour's question from committed state."""
+        return self.service.answers[type(question)](self.call(facts), question)
+
+    def tick(self) -> None:
+        """Let waiters look again whose time has come: by the timer, or because the clock was moved."""
+        self.waiters.tick(self.clock.now())
+        self.arm()
+
+    def arm(self) -> None:
+        """Set the one timer of the waiters to what is due next."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due = self.waiters.next_due()
+        if due is not None:
+            delay = max(0.0, due - self.clock.now())
+            self._timer = asyncio.get_running_loop().call_later(delay, self.tick)
+
+    def release_waiters(self) -> None:
+        """Give every waiting call its answer now: the region stops."""
+        self.stopping = True
+        self.waiters.wake_all()
+
+    async def close(self) -> None:
+        """Finish what is queued, then close the files."""
+        self.release_waiters()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        await self.writer.close()
+        self.database.close()
+
+    def resubmit(self, waiter: Any) -> None:
+        """Run a waiting call again; once the region stops, it is not to wait any longer."""
+        if self.stopping:
+            waiter.call.started = float("-inf")
+        self.writer.submit(waiter)
+
+    def _broken(self, error: BaseException) -> None:
+        self.neighbours.broken(self, error)

@@ -1,0 +1,211 @@
+"""The region: the one list of rooms. Builds, wires, starts and stops them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from awning.gateway.access import Access, RootKeys
+from awning.gateway.catalogue import Entry
+from awning.gateway.exposition import Exposition
+from awning.gateway.journal import Journal
+from awning.gateway.pages import Pages
+from awning.gateway.pipeline import Gateway
+from awning.kit.call import Facts
+from awning.kit.clock import Clock
+from awning.kit.courier import Courier, service_facts
+from awning.kit.passes import Passes
+from awning.kit.room import Room
+from awning.kit.service import Service
+from awning.net.certificates import Authority
+from awning.net.server import Listener, Server
+from awning.protocols.registry import Registry
+from awning.services import iam, s3, sqs, sts
+from awning.store import snapshot
+from awning.store.folder import DataFolder
+
+ROOMS: tuple[Service, ...] = (iam.SERVICE, sts.SERVICE, s3.SERVICE, sqs.SERVICE)
+
+ALWAYS = frozenset({"iam", "sts"})
+"""Rooms without which nobody can be authorised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a region is to run. `services` names the rooms to start (None: all); `cache` holds compiled models."""
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 4566
+    services: frozenset[str] | None = None
+    domain: str | None = None
+    enforce: bool = True
+    keys: RootKeys = field(default_factory=RootKeys)
+    cache: Path | None = None
+
+
+class Region:
+    """A region: data folder, rooms, gateway and listeners.
+
+    start() raises what the data folder or the listener refuses (awning.store.errors, OSError); stop() finishes what runs.
+    """
+
+    def __init__(self, options: Options, journal: Journal, clock: Clock | None = None) -> None:
+        self.options = options
+        self.journal = journal
+        self.clock = clock or Clock()
+        self.rooms: dict[str, Room] = {}
+        self.couriers: dict[str, Courier] = {}
+        self.passes: dict[str, Passes] = {}
+        self.stop_wanted = asyncio.Event()
+        self.listener: Listener | None = None
+        self._answers: dict[type, Room] = {}
+        self._accepts: dict[type, Room] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._broken: dict[str, str] = {}
+
+    async def start(self) -> None:
+        """Open the data folder, build the rooms, and listen."""
+        options = self.options
+        self.folder = DataFolder.open(options.data)
+        try:
+            self._build()
+            self.authority = Authority(self.folder.ca)
+            self.server = Server(self.gateway.handle, on_error=self.journal.failure_of_request)
+            await self.server.listen_unix(self.folder.control_socket)
+            self.listener = await self.server.listen(options.host, options.port, tls=self.authority.server_side())
+        except BaseException:
+            await self._close()
+            raise
+        for room in self.rooms.values():
+            self._tasks += self.passes[room.name].tasks()
+            self._tasks.append(asyncio.create_task(self.couriers[room.name].run(), name=f"{room.name}.outbox"))
+        self.exposition.watch_loop()
+
+    def _build(self) -> None:
+        options = self.options
+        registry = Registry(options.cache)
+        for service in self.chosen():
+            room = Room(service, self.folder, self.clock, self)
+            self.rooms[room.name] = room
+            self._answers.update(dict.fromkeys(service.answers, room))
+            self._accepts.update(dict.fromkeys(service.accepts, room))
+            self.couriers[room.name] = Courier(room, self._accepts.get, self.journal.notice)
+            self.passes[room.name] = Passes(room, self.journal.notice)
+        entries = {name: Entry(room, registry) for name, room in self.rooms.items()}
+        registry.verify(entries.values())
+        gateway_facts = service_facts("gateway")
+        access = Access(
+            options.keys,
+            lambda question: self.ask(question, gateway_facts),
+            lambda: self.rooms["iam"].generation + self.rooms["sts"].generation,
+        )
+        controls = {
+            "status": self._status,
+            "stop": self._stop_soon,
+            "snapshot": self._snapshot,
+            "clock": self._move_clock,
+        }
+        pages = Pages(self.health, lambda: self.exposition.text(), controls)
+        self.gateway = Gateway(
+            entries, access, self.clock, self.journal, pages, enforce=options.enforce, domain=options.domain
+        )
+        self.exposition = Exposition(self.rooms, self.gateway.requests)
+
+    def chosen(self) -> Sequence[Service]:
+        """The rooms that this region runs."""
+        wanted = self.options.services
+        return [service for service in ROOMS if wanted is None or service.name in wanted | ALWAYS]
+
+    async def stop(self, grace: float = 10.0) -> None:
+        """Accept no more, finish what runs, then close. Safe to call once start() has returned."""
+        self.gateway.stopping = True
+        for room in self.rooms.values():
+            room.release_waiters()
+        await self.server.stop(grace)
+        for courier in self.couriers.values():
+            courier.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._close()
+        self.journal.flush()
+
+    async def _close(self) -> None:
+        for room in self.rooms.values():
+            await room.close()
+        self.folder.close()
+
+    def ask(self, question: Any, facts: Facts) -> Any:
+        """Answer a room's (or the gateway's) question; called by Call.ask."""
+        room = self._answers.get(type(question))
+        if room is None:
+            raise LookupError(f"No room of this region answers {type(question).__name__}.")
+        return room.answer(question, facts)
+
+    def sent(self, room: Room) -> None:
+        """A room committed deliveries."""
+        self.couriers[room.name].kick()
+
+    def broken(self, room: Room, error: BaseException) -> None:
+        """A room refuses writes from now on."""
+        self._broken[room.name] = str(error)
+        self.journal.notice(
+            f"{room.name} refuses writes until the region has been restarted: {error}. What was acknowledged is kept."
+        )
+
+    def health(self) -> dict[str, str]:
+        """Each room's state: "running" or "broken"."""
+        return {name: "broken" if name in self._broken else "running" for name in self.rooms}
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock forward, and let waiters look again."""
+        self.clock.advance(seconds)
+        for room in self.rooms.values():
+            room.tick()
+
+    async def _status(self, _: dict[str, Any]) -> dict[str, Any]:
+        passes = [
+            {"name": state.name, "last_run": state.last_run, "last_error": state.last_error}
+            for each in self.passes.values()
+            for state in each.states
+        ]
+        listener = self.listener
+        return {
+            "pid": os.getpid(),
+            "data": str(self.folder.path),
+            "host": self.options.host,
+            "port": listener.port if listener is not None else None,
+            "enforce": self.options.enforce,
+            "now": self.clock.now(),
+            "services": self.health(),
+            "gauges": self.exposition.gauges(),
+            "passes": passes,
+        }
+
+    async def _stop_soon(self, _: dict[str, Any]) -> dict[str, Any]:
+        self.stop_wanted.set()
+        return {"stopping": True}
+
+    async def _move_clock(self, given: dict[str, Any]) -> dict[str, Any]:
+        seconds = given.get("seconds")
+        if not isinstance(seconds, int | float) or isinstance(seconds, bool):
+            raise ValueError("seconds must be a number.")
+        self.advance(seconds)
+        return {"now": self.clock.now()}
+
+    async def _snapshot(self, given: dict[str, Any]) -> dict[str, Any]:
+        target = given.get("file")
+        if not isinstance(target, str) or not target.startswith("/"):
+            raise ValueError("file must be an absolute path.")
+        try:
+            size = await snapshot.save(
+                self.folder, [(room.database, room.writer, room.blobs) for room in self.rooms.values()], Path(target)
+            )
+        except OSError as error:
+            raise ValueError(f"{target}: {error.strerror or error}") from error
+        return {"file": target, "bytes": size}
