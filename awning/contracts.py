@@ -63,6 +63,13 @@ class FindRole:
 
 
 @dataclass(frozen=True, slots=True)
+class FindUser:
+    """The user of this ARN, for its temporary credentials. Answered by iam: a Principal, or None."""
+
+    arn: str
+
+
+@dataclass(frozen=True, slots=True)
 class FindPolicyText:
     """The JSON text of a managed policy's default version. Answered by iam: str, or None."""
 

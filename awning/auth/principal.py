@@ -19,6 +19,8 @@ class Principal:
     `arn` is what aws:PrincipalArn compares: of an assumed role it is the role's ARN, while `caller_arn` is the session's
     (arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION). `user_id` is aws:userid. `policies` are the identity's own, groups'
     included; `boundary` its permissions boundary; `session` the session's policies, None where the session has none.
+    `tags` are the identity's and the session's. Of temporary credentials `issued` says when, in seconds since the epoch
+    (None: long-term ones); `source_identity` and `transitive_tags` (keys) pass on to sessions that this one begins.
     """
 
     kind: Kind
@@ -31,6 +33,9 @@ class Principal:
     boundary: Policy | None = None
     session: tuple[Policy, ...] | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    issued: float | None = None
+    source_identity: str | None = None
+    transitive_tags: frozenset[str] = frozenset()
 
 
 def root_of(account: str) -> Principal:
