@@ -199,7 +199,7 @@ class Gateway:
 
     def authorise(self, exchange: Exchange) -> None:
         """Decide each permission that the operation needs. Raises AccessDenied at the first that is not given."""
-        entry, bound, call, params = exchange.needs()
+        _, bound, call, params = exchange.needs()
         operation = bound.operation
         find_own = operation.context
         context = Context(

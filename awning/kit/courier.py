@@ -90,9 +90,10 @@ class Courier:
             call = target.call(service_facts(room.name))
             await target.write(call, accept, (target, room.name, letter, delivery))
         except Exception as error:
-            self._report(f"outbox of {room.name}: {letter.kind} to {letter.arn}: {error}")
+            reason = f"{type(error).__name__}: {error}"
+            self._report(f"outbox of {room.name}: {letter.kind} to {letter.arn}: {reason}")
             call = room.call(service_facts(room.name))
-            await room.write(call, lambda call: room.outbox.failed(call.db, letter.seq, call.now, str(error)))
+            await room.write(call, lambda call: room.outbox.failed(call.db, letter.seq, call.now, reason))
             return
         call = room.call(service_facts(room.name))
         await room.write(call, lambda call: room.outbox.delivered(call.db, letter.seq))

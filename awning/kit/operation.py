@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Union
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 if TYPE_CHECKING:
     from awning.kit.call import Call
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 ALL: Final = "ALL"
 """In `honours`: this member and all below it."""
 
-Honours = Union[str, AbstractSet[str], Mapping[str, "Honours"]]
+Honours: TypeAlias = "str | AbstractSet[str] | Mapping[str, Honours]"
 """ALL; a set of an enum's values or of a map's keys; or for a structure, per member, what is honoured below it.
 
 Lists are transparent: what stands for a list of structures is what each structure honours. A scalar member's entry is ALL.

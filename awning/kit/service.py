@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class Guard:
     """What a resource itself says about who may use it.
 
-    `account` owns the resource. `policy` is its compiled resource policy, if it has one. `denied` is a flat refusal with its
-    reason (S3's public access block: "public policies are blocked").
+    `account` owns the resource. `policy` is its compiled resource policy, if it has one. `block_public`: what a
+    public policy grants to strangers does not count (S3's public access block).
     """
 
     account: str

@@ -1,0 +1,45 @@
+"""`awning reset`: delete all that a stopped region holds. Its certificate authority stays, so that clients go on trusting it."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+
+from awning.cli.fault import Fault
+from awning.cli.folders import add_data, data_folder
+from awning.store.errors import FolderError
+from awning.store.folder import DataFolder
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add_data(parser)
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--all", action="store_true", help="the certificate authority too")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Delete the data; returns 0 when it is gone, 1 when the user thought better of it."""
+    data = data_folder(arguments.data)
+    if not data.exists():
+        print(f"There is nothing at {data}.")
+        return 0
+    try:
+        folder = DataFolder.open(data)
+    except FolderError as error:
+        raise Fault(str(error)) from None
+    try:
+        if not arguments.yes:
+            if not sys.stdin.isatty():
+                raise Fault(f"This deletes all of {data}; say --yes.")
+            if input(f"Delete all that the region at {data} holds? [y/N] ").strip().lower() not in ("y", "yes"):
+                return 1
+        for part in ("rooms", "blobs", *(("ca",) if arguments.all else ())):
+            shutil.rmtree(data / part, ignore_errors=False) if (data / part).exists() else None
+    except OSError as error:
+        raise Fault(f"{data}: {error.strerror or error}") from None
+    finally:
+        folder.close()
+    print(f"Deleted what {data} held.")
+    return 0
