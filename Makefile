@@ -11,6 +11,7 @@ up: $(STAMP)
 
 setup: $(STAMP)
 	@bash tools/setup-system.sh
+	@bash tools/setup-clients.sh $(VENV)
 
 $(STAMP): pyproject.toml tools/setup-venv.sh
 	@bash tools/setup-venv.sh $(VENV)

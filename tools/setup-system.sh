@@ -3,11 +3,10 @@
 set -euo pipefail
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 missing=()
-command -v cc >/dev/null || missing+=(gcc libc6-dev)       # the fsync fault library
+command -v cc >/dev/null || missing+=(gcc libc6-dev)       # the load generator, the fsync fault library
 command -v node >/dev/null || missing+=(nodejs)            # the JavaScript SDK
 command -v npm >/dev/null || missing+=(npm)
 command -v curl >/dev/null || missing+=(curl)
-command -v wrk >/dev/null || missing+=(wrk)                # the load generator
 if [ ${#missing[@]} -gt 0 ]; then
     echo "Installing ${missing[*]}."
     as_root apt-get update -qq
