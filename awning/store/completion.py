@@ -26,8 +26,8 @@ class Completion(Generic[T]):
 
     __slots__ = ("_asyncio_future_blocking", "_callbacks", "_error", "_loop", "_state", "_value")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        self._loop = asyncio.get_running_loop() if loop is None else loop
         self._state = _PENDING
         self._value: T | None = None
         self._error: BaseException | None = None

@@ -20,31 +20,20 @@ STORE = Schema(
         """
         CREATE TABLE _meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
         INSERT INTO _meta VALUES ('identity', lower(hex(randomblob(8))));
-        CREATE TABLE _lane (
-            id INTEGER PRIMARY KEY,
-            arn TEXT NOT NULL,
-            grp TEXT NOT NULL,
-            due REAL NOT NULL,
-            attempts INTEGER NOT NULL DEFAULT 0,
-            error TEXT NOT NULL DEFAULT '',
-            UNIQUE (arn, grp)
-        );
-        CREATE INDEX _lane_due ON _lane (due);
         CREATE TABLE _outbox (
             seq INTEGER PRIMARY KEY AUTOINCREMENT,
-            lane INTEGER NOT NULL,
             kind TEXT NOT NULL,
-            payload BLOB NOT NULL,
-            created REAL NOT NULL
-        );
-        CREATE INDEX _outbox_lane ON _outbox (lane);
-        CREATE TABLE _inbox (
-            sender TEXT NOT NULL,
             arn TEXT NOT NULL,
             grp TEXT NOT NULL,
-            seq INTEGER NOT NULL,
-            PRIMARY KEY (sender, arn, grp)
-        ) WITHOUT ROWID;
+            payload BLOB NOT NULL,
+            created REAL NOT NULL,
+            due REAL,
+            attempts INTEGER NOT NULL DEFAULT 0,
+            error TEXT NOT NULL DEFAULT ''
+        );
+        CREATE INDEX _outbox_due ON _outbox (due) WHERE due IS NOT NULL;
+        CREATE INDEX _outbox_group ON _outbox (arn, grp, seq) WHERE grp <> '';
+        CREATE TABLE _inbox (sender TEXT, seq INTEGER, PRIMARY KEY (sender, seq)) WITHOUT ROWID;
         CREATE TABLE _garbage (blob TEXT PRIMARY KEY) WITHOUT ROWID;
         """,
     )

@@ -61,14 +61,14 @@ class Histogram:
     """Counts per upper bound, the last one for all above; `total` is the sum of what was observed."""
 
     bounds: tuple[float, ...]
-    counts: list[int] = field(default_factory=list)
+    buckets: list[int] = field(default_factory=list)
     total: float = 0.0
 
     def __post_init__(self) -> None:
-        self.counts = [0] * (len(self.bounds) + 1)
+        self.buckets = [0] * (len(self.bounds) + 1)
 
     def observe(self, value: float) -> None:
-        self.counts[bisect_left(self.bounds, value)] += 1
+        self.buckets[bisect_left(self.bounds, value)] += 1
         self.total += value
 
 
@@ -76,8 +76,8 @@ class Histogram:
 class Stats:
     """What a writer has done since it started.
 
-    `batches` wrote, `idle_batches` only read, `failed` were rolled back. `commit_seconds` is the COMMIT with its fsync,
-    in its thread; `turn_seconds` the time from handing it over until the loop knew; `batch_units` the units per batch
+    `batches` wrote, `idle_batches` only read, `failed` were rolled back. `commits` is the COMMIT with its fsync,
+    in its thread; `turns` the time from handing it over until the loop knew; `sizes` the units per batch
     that wrote.
     """
 
@@ -85,9 +85,9 @@ class Stats:
     idle_batches: int = 0
     failed: int = 0
     units: int = 0
-    commit_seconds: Histogram = field(default_factory=lambda: Histogram(_SECONDS))
-    turn_seconds: Histogram = field(default_factory=lambda: Histogram(_SECONDS))
-    batch_units: Histogram = field(default_factory=lambda: Histogram(_SIZES))
+    commits: Histogram = field(default_factory=lambda: Histogram(_SECONDS))
+    turns: Histogram = field(default_factory=lambda: Histogram(_SECONDS))
+    sizes: Histogram = field(default_factory=lambda: Histogram(_SIZES))
 
 
 class Writer:
@@ -260,9 +260,9 @@ class Writer:
         self._committing = False
         stats = self.stats
         stats.batches += 1
-        stats.commit_seconds.observe(seconds)
-        stats.turn_seconds.observe(time.perf_counter() - self._handed_over)
-        stats.batch_units.observe(len(self._batch))
+        stats.commits.observe(seconds)
+        stats.turns.observe(time.perf_counter() - self._handed_over)
+        stats.sizes.observe(len(self._batch))
         self._settle(error)
 
     def _settle(self, failure: BaseException | None) -> None:

@@ -25,7 +25,7 @@ def listing(folder: Path) -> dict[str, tuple[bytes, int]]:
 def test_a_new_database_has_both_kinds_of_tables_and_safe_settings(tmp_path: Path) -> None:
     database = Database(tmp_path / "a.db", SCHEMA)
     tables = {row[0] for row in database.reader.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    assert {"item", "_meta", "_lane", "_outbox", "_inbox", "_garbage"} <= tables
+    assert {"item", "_meta", "_outbox", "_inbox", "_garbage"} <= tables
     pragma = {name: database.writer.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")}
     assert pragma == {"journal_mode": "wal", "synchronous": 2}
     assert database.writer.execute("PRAGMA foreign_keys").fetchone() == (1,)

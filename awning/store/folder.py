@@ -1,0 +1,137 @@
+"""DataFolder: where everything of a region lies, and the lock that gives it to one process.
+
+A folder that is not for us is left exactly as it is.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+from pathlib import Path
+
+from awning.store.errors import LockedFolder, NewerFolder, UnreadableFolder
+from awning.store.files import sync_folder, write_whole
+
+FORMAT = 1
+_LOCK = "awning.lock"
+_REGION = "region.json"
+_PARTS = ("rooms", "blobs", "ca")
+
+
+class DataFolder:
+    """A region's folder, locked for as long as it is open.
+
+    rooms/NAME.db    a room's database        ca/             the certificate authority
+    blobs/NAME/      a room's blobs           control.sock    the owner's way in
+    region.json      the format's version     awning.lock     flock'ed; holds the owner's process id
+    """
+
+    def __init__(self, path: Path, lock: int) -> None:
+        self.path = path
+        self._lock = lock
+
+    @classmethod
+    def open(cls, path: Path) -> DataFolder:
+        """Open a folder, or make a new one where there is none or an empty one.
+
+        Raises UnreadableFolder, LockedFolder or NewerFolder; then nothing was touched.
+        """
+        path = path.absolute()
+        try:
+            fresh = _look(path)
+            if fresh:
+                _make(path)
+            lock = _take_lock(path)
+        except OSError as error:
+            raise UnreadableFolder(path, error.strerror or str(error)) from error
+        try:
+            _look(path)  # again: whoever had the lock until now may have changed it
+            for part in _PARTS:
+                (path / part).mkdir(mode=0o700, exist_ok=True)
+            if not (path / _REGION).exists():
+                write_whole(path / _REGION, json.dumps({"format": FORMAT}).encode())
+            sync_folder(path)
+        except OSError as error:
+            os.close(lock)
+            raise UnreadableFolder(path, error.strerror or str(error)) from error
+        except BaseException:
+            os.close(lock)
+            raise
+        return cls(path, lock)
+
+    @property
+    def ca(self) -> Path:
+        return self.path / "ca"
+
+    @property
+    def control_socket(self) -> Path:
+        return self.path / "control.sock"
+
+    def database(self, name: str) -> Path:
+        """Return the path of a room's database."""
+        return self.path / "rooms" / f"{name}.db"
+
+    def blobs(self, name: str) -> Path:
+        """Return the folder of a room's blobs."""
+        return self.path / "blobs" / name
+
+    def close(self) -> None:
+        """Let the folder go. Safe to call twice."""
+        if self._lock >= 0:
+            os.ftruncate(self._lock, 0)
+            os.close(self._lock)
+            self._lock = -1
+
+
+def check_format(path: Path, content: bytes) -> None:
+    """Check what region.json says. Raises NewerFolder, UnreadableFolder."""
+    try:
+        found = json.loads(content)["format"]
+    except (ValueError, KeyError, TypeError):
+        found = None
+    if not isinstance(found, int) or isinstance(found, bool) or found < 1:
+        raise UnreadableFolder(path, f"its {_REGION} is damaged")
+    if found > FORMAT:
+        raise NewerFolder(path, found, FORMAT)
+
+
+def _look(path: Path) -> bool:
+    """Look without touching; True where there is nothing yet. Raises FolderError, OSError."""
+    try:
+        names = set(os.listdir(path))
+    except FileNotFoundError:
+        return True
+    if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        raise UnreadableFolder(path, os.strerror(errno.EACCES))
+    if _REGION in names:
+        check_format(path, (path / _REGION).read_bytes())
+    elif names - {_LOCK, f"{_REGION}.new", *_PARTS}:
+        raise UnreadableFolder(path, "it holds other things, and no region")
+    return not names
+
+
+def _make(path: Path) -> None:
+    """Create the folder and those above it, durably."""
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(mode=0o700, exist_ok=True)
+        sync_folder(each.parent)
+
+
+def _take_lock(path: Path) -> int:
+    """Return the descriptor that holds the lock. Raises LockedFolder, OSError."""
+    lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, b"%d\n" % os.getpid(), 0)
+    except BlockingIOError:
+        owner = os.pread(lock, 32, 0).strip()
+        os.close(lock)
+        raise LockedFolder(path, int(owner) if owner.isdigit() else 0) from None
+    except BaseException:
+        os.close(lock)
+        raise
+    return lock
