@@ -7,35 +7,17 @@ A crash between the two repeats the delivery, and the receiver's record makes th
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
 
-import orjson
-
-from awning import contracts
 from awning.auth.principal import Principal
 from awning.contracts import Deliver
 from awning.kit.call import Call, Facts
+from awning.kit.deliveries import decode
 from awning.kit.room import Room
 from awning.store.outbox import Letter
 
 _AT_ONCE = 64
 _IDLE_LOOK = 1.0
-
-
-def encode(delivery: Deliver) -> tuple[str, str, str, bytes]:
-    """Write a delivery as the outbox keeps it: kind, ARN, group, payload."""
-    content = {field.name: getattr(delivery, field.name) for field in dataclasses.fields(delivery)}
-    return type(delivery).__name__, delivery.arn, delivery.group, orjson.dumps(content)
-
-
-def decode(kind: str, payload: bytes) -> Deliver:
-    """Read a delivery. Raises LookupError for a kind that this version does not know."""
-    made = getattr(contracts, kind, None)
-    if not (isinstance(made, type) and issubclass(made, Deliver)):
-        raise LookupError(f"There is no delivery {kind}.")
-    return made(**orjson.loads(payload))
 
 
 def service_facts(room: str) -> Facts:
@@ -88,7 +70,7 @@ class Courier:
             if target is None:
                 raise LookupError(f"No room accepts {letter.kind}.")
             call = target.call(service_facts(room.name))
-            await target.write(call, accept, (target, room.name, letter, delivery))
+            await target.write(call, accept, (target, letter, delivery))
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             self._report(f"outbox of {room.name}: {letter.kind} to {letter.arn}: {reason}")
@@ -99,7 +81,7 @@ class Courier:
         await room.write(call, lambda call: room.outbox.delivered(call.db, letter.seq))
 
 
-def accept(call: Call, room: Room, sender: str, letter: Any, delivery: Deliver) -> None:
+def accept(call: Call, room: Room, letter: Letter, delivery: Deliver) -> None:
     """Take a delivery in, unless this room has it already."""
-    if room.outbox.fresh(call.db, sender, letter.arn, letter.group, letter.seq):
+    if room.outbox.fresh(call.db, letter):
         room.service.accepts[type(delivery)](call, delivery)

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from awning.kit.call import Call, Facts, StillWaiting
 from awning.kit.clock import Clock
+from awning.kit.deliveries import encode
 from awning.kit.operation import Operation, Params
 from awning.kit.randomness import Randomness
 from awning.kit.service import Service
@@ -50,7 +51,7 @@ class Run(Unit):
         self.undo = call.undo
         self.result: Any = None
         self.abandoned = False
-        self.completion: Completion = Completion()
+        self.completion: Completion[Any] = Completion()
 
     def run(self, db: sqlite3.Connection) -> None:
         call = self.call
@@ -103,7 +104,7 @@ class Room:
         self.generation = 0
         self.database = Database(folder.database(service.name), service.schema)
         self.blobs = Blobs(folder.blobs(service.name), self.database)
-        self.outbox = Outbox()
+        self.outbox = Outbox(self.database.identity, encode)
         self.memory: Any = service.memory(self.database.writer) if service.memory else None
         self.writer = Writer(self.database, name=service.name, on_broken=self._broken)
         self.waiters = Waiters(self.resubmit)
@@ -179,6 +180,7 @@ class Room:
             self._timer.cancel()
             self._timer = None
         await self.writer.close()
+        self.blobs.close()
         self.database.close()
 
     def resubmit(self, waiter: Any) -> None:

@@ -1,0 +1,24 @@
+"""How a delivery is written into the outbox and read again. The payload is JSON, so that a person can read what is stuck."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import orjson
+
+from awning import contracts
+from awning.contracts import Deliver
+
+
+def encode(delivery: Deliver) -> tuple[str, str, str, bytes]:
+    """Write a delivery as the outbox keeps it: kind, ARN, group, payload."""
+    content = {field.name: getattr(delivery, field.name) for field in dataclasses.fields(delivery)}
+    return type(delivery).__name__, delivery.arn, delivery.group, orjson.dumps(content)
+
+
+def decode(kind: str, payload: bytes) -> Deliver:
+    """Read a delivery. Raises LookupError for a kind that this version does not know."""
+    made = getattr(contracts, kind, None)
+    if not (isinstance(made, type) and issubclass(made, Deliver)):
+        raise LookupError(f"There is no delivery {kind}.")
+    return made(**orjson.loads(payload))
