@@ -1,0 +1,258 @@
+"""Conditions of policies: every operator of IAM, compiled once, asked with a request's context.
+
+A context maps lower-case condition keys to a text, number, bool, bytes, or a list of these; only `get` is called on it.
+Source: "IAM JSON policy elements: Condition operators" and "Multivalued context keys" of the IAM user guide.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from awning.auth.patterns import Style, Token, Variable, compile_tokens, plain_text, resolve, text_of, tokenise
+
+Test = Callable[[Any, Mapping[str, Any]], bool]
+"""Whether one value of the context matches one value of the policy."""
+
+_OPERATOR = re.compile(r"(?:(ForAllValues|ForAnyValue):)?([A-Za-z]+?)(IfExists)?")
+_KEY = re.compile(r"[^:\s][^\s]*:\S(?:.*\S)?")
+
+
+class Condition:
+    """One operator on one key. `holds(context)` says whether it is met."""
+
+    __slots__ = ("_if_exists", "_negated", "_quantifier", "_tests", "key", "operator", "values")
+
+    def __init__(self, name: str, key: str, values: Sequence[str], *, variables: bool) -> None:
+        found = _OPERATOR.fullmatch(name)
+        if found is None or found.group(2) not in OPERATORS or (found.group(2) == "Null" and found.group(3)):
+            raise ValueError(f"Invalid Condition type : {name}")
+        quantifier, base, if_exists = found.groups()
+        if not _KEY.fullmatch(key):
+            raise ValueError(_NO_VENDOR)
+        negated, compile_value = OPERATORS[base]
+        self.operator = name
+        self.key = key.lower()
+        self.values = tuple(values)
+        self._quantifier = quantifier
+        self._negated = negated
+        self._if_exists = if_exists is not None
+        self._tests = tuple([compile_value(value, variables) for value in values])
+
+    def holds(self, context: Mapping[str, Any]) -> bool:
+        """Whether the condition is met."""
+        value = context.get(self.key)
+        if self.operator == "Null" or self.operator.endswith(":Null"):
+            absent = value is None or value in ([], ())
+            return any(test(absent, context) for test in self._tests)
+        several = isinstance(value, (list, tuple, set, frozenset))
+        if value is None or (several and not value):
+            if self._quantifier is None:
+                return self._if_exists or self._negated
+            return self._if_exists or self._quantifier == "ForAllValues"
+        if not several:
+            return self._met(value, context)
+        if self._quantifier == "ForAllValues":
+            return all(self._met(one, context) for one in value)
+        if self._quantifier == "ForAnyValue":
+            return any(self._met(one, context) for one in value)
+        return self._negated != any(test(one, context) for one in value for test in self._tests)
+
+    def _met(self, value: Any, context: Mapping[str, Any]) -> bool:
+        for test in self._tests:
+            if test(value, context):
+                return not self._negated
+        return self._negated
+
+
+def compile_conditions(block: Mapping[str, Mapping[str, Sequence[str]]], *, variables: bool) -> tuple[Condition, ...]:
+    """Compile a Condition element whose values have been made lists of text. Raises ValueError with IAM's message."""
+    return tuple(
+        [
+            Condition(name, key, values, variables=variables)
+            for name, keys in block.items()
+            for key, values in keys.items()
+        ]
+    )
+
+
+def _string(*, like: bool = False, fold: bool = False) -> Callable[[str, bool], Test]:
+    def compile_value(value: str, variables: bool) -> Test:
+        tokens = tokenise(value.casefold() if fold else value, wildcards=like, variables=variables)
+        return _pattern(tokens, "plain", fold)
+
+    return compile_value
+
+
+def _arn(value: str, variables: bool) -> Test:
+    return _pattern(tokenise(value, wildcards=True, variables=variables), "arn", False)
+
+
+def _pattern(tokens: list[Token], style: Style, fold: bool) -> Test:
+    if not any(isinstance(token, Variable) for token in tokens):
+        fixed = compile_tokens(tokens, style)
+        if fold:
+            return lambda value, _: fixed(text_of(value).casefold())
+        return lambda value, _: fixed(value if isinstance(value, str) else text_of(value))
+
+    def test(value: Any, context: Mapping[str, Any]) -> bool:
+        resolved = resolve(tokens, context)
+        if resolved is None:
+            return False
+        if fold:
+            return "".join([str(token) for token in resolved]).casefold() == text_of(value).casefold()
+        literal = plain_text(resolved)
+        if literal is not None and style == "plain":
+            return literal == text_of(value)
+        return compile_tokens(resolved, style)(text_of(value))
+
+    return test
+
+
+def _numeric(compare: Callable[[Any, Any], bool]) -> Callable[[str, bool], Test]:
+    def compile_value(value: str, variables: bool) -> Test:
+        del variables
+        try:
+            wanted = float(value)
+        except ValueError:
+            raise ValueError(f"Invalid value {value!r} for a numeric condition") from None
+
+        def test(given: Any, _: Mapping[str, Any]) -> bool:
+            try:
+                return compare(float(given), wanted)
+            except (TypeError, ValueError):
+                return False
+
+        return test
+
+    return compile_value
+
+
+def read_date(value: Any) -> float:
+    """Seconds since the epoch of a date in ISO 8601, or given as such seconds. Raises ValueError."""
+    if isinstance(value, datetime):
+        return value.timestamp()
+    if isinstance(value, (int, float)):
+        return float(value)
+    text = str(value).strip()
+    if re.fullmatch(r"-?\d{5,}(\.\d+)?", text):
+        return float(text)
+    if re.fullmatch(r"\d{4}", text):
+        text += "-01-01"
+    elif re.fullmatch(r"\d{4}-\d\d", text):
+        text += "-01"
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _date(compare: Callable[[Any, Any], bool]) -> Callable[[str, bool], Test]:
+    def compile_value(value: str, variables: bool) -> Test:
+        del variables
+        try:
+            wanted = read_date(value)
+        except ValueError:
+            raise ValueError(f"Invalid value {value!r} for a date condition") from None
+
+        def test(given: Any, _: Mapping[str, Any]) -> bool:
+            try:
+                return compare(read_date(given), wanted)
+            except ValueError:
+                return False
+
+        return test
+
+    return compile_value
+
+
+def _truth(value: str, variables: bool) -> Test:
+    if value.lower() in ("true", "false"):
+        wanted = value.lower()
+        return lambda given, _: text_of(given).lower() == wanted
+    if variables and "${" in value:
+        return _pattern(tokenise(value, wildcards=False, variables=True), "plain", True)
+    raise ValueError(f"Invalid value {value!r} for a Boolean condition")
+
+
+def _binary(value: str, variables: bool) -> Test:
+    del variables
+    try:
+        wanted = base64.b64decode(value, validate=True)
+    except binascii.Error:
+        raise ValueError(f"Invalid value {value!r} for a binary condition") from None
+
+    def test(given: Any, _: Mapping[str, Any]) -> bool:
+        if isinstance(given, bytes):
+            return given == wanted
+        try:
+            return base64.b64decode(str(given), validate=True) == wanted
+        except binascii.Error:
+            return False
+
+    return test
+
+
+def _address(value: str, variables: bool) -> Test:
+    del variables
+    try:
+        network = ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        raise ValueError(f"Invalid IP address or range {value!r}") from None
+
+    def test(given: Any, _: Mapping[str, Any]) -> bool:
+        try:
+            address = ipaddress.ip_address(str(given).partition("%")[0])
+        except ValueError:
+            return False
+        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        return address in network
+
+    return test
+
+
+def _null(value: str, variables: bool) -> Test:
+    del variables
+    if value.lower() not in ("true", "false"):
+        raise ValueError(f"Invalid value {value!r} for a Null condition")
+    wanted = value.lower() == "true"
+    return lambda absent, _: absent is wanted
+
+
+_NO_VENDOR = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
+
+OPERATORS: Mapping[str, tuple[bool, Callable[[str, bool], Test]]] = {
+    "StringEquals": (False, _string()),
+    "StringNotEquals": (True, _string()),
+    "StringEqualsIgnoreCase": (False, _string(fold=True)),
+    "StringNotEqualsIgnoreCase": (True, _string(fold=True)),
+    "StringLike": (False, _string(like=True)),
+    "StringNotLike": (True, _string(like=True)),
+    "NumericEquals": (False, _numeric(operator.eq)),
+    "NumericNotEquals": (True, _numeric(operator.eq)),
+    "NumericLessThan": (False, _numeric(operator.lt)),
+    "NumericLessThanEquals": (False, _numeric(operator.le)),
+    "NumericGreaterThan": (False, _numeric(operator.gt)),
+    "NumericGreaterThanEquals": (False, _numeric(operator.ge)),
+    "DateEquals": (False, _date(operator.eq)),
+    "DateNotEquals": (True, _date(operator.eq)),
+    "DateLessThan": (False, _date(operator.lt)),
+    "DateLessThanEquals": (False, _date(operator.le)),
+    "DateGreaterThan": (False, _date(operator.gt)),
+    "DateGreaterThanEquals": (False, _date(operator.ge)),
+    "Bool": (False, _truth),
+    "BinaryEquals": (False, _binary),
+    "IpAddress": (False, _address),
+    "NotIpAddress": (True, _address),
+    "ArnEquals": (False, _arn),
+    "ArnLike": (False, _arn),
+    "ArnNotEquals": (True, _arn),
+    "ArnNotLike": (True, _arn),
+    "Null": (False, _null),
+}
+"""Each operator: whether it is the negation of its test, and how a value of the policy becomes a test."""

@@ -1,0 +1,194 @@
+"""decide: may this principal do this to that? Identity, resource, boundary and session policies, as IAM combines them.
+
+An explicit deny anywhere wins. Source: "Policy evaluation logic" and "Permissions boundaries" of the IAM user guide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from awning.auth.decision import Decision, Why
+from awning.auth.members import Grade
+from awning.auth.policy import Policy, Statement
+from awning.auth.principal import Principal
+from awning.auth.public import is_public
+
+__all__ = ["Decision", "Why", "decide", "is_public"]
+
+_PEOPLE = frozenset({"root", "user", "role"})
+_ROOT_KEEPS = frozenset({"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"})
+"""What a bucket's policy cannot take from the root of the bucket's own account, lest it be locked out for good."""
+
+Found = tuple[Policy, Statement]
+
+
+def decide(
+    principal: Principal,
+    action: str,
+    resource: str,
+    context: Mapping[str, Any],
+    *,
+    guard_policy: Policy | None,
+    resource_account: str,
+    block_public: bool = False,
+) -> Decision:
+    """Decide a permission.
+
+    action: as in policies ("s3:GetObject"). resource: an ARN, or "*". context: condition keys in lower case to values; only
+    `get` is called, and only for keys that a condition asks for. guard_policy: the resource's own policy; one of kind "trust"
+    must allow in any case, others may in the resource's own account be replaced by an identity's. block_public: S3's
+    RestrictPublicBuckets: a public policy grants nothing outside of its account.
+    """
+    trace = partial(_trace, principal, action, resource, context, guard_policy)
+    kind = principal.kind
+    identity: Found | None = None
+    for policy in principal.policies:
+        denies, allows = policy.about(action)
+        for statement in denies:
+            if statement.covers(resource, context):
+                return Decision(False, Why.DENIED_BY_IDENTITY, policy, statement, trace, True)
+        if identity is None:
+            for statement in allows:
+                if statement.covers(resource, context):
+                    identity = (policy, statement)
+                    break
+    within = None
+    if principal.boundary is not None or principal.session is not None:
+        within = _limits(principal, action, resource, context)
+        if isinstance(within, tuple):
+            reason, (policy, statement) = within
+            return Decision(False, reason, policy, statement, trace, True)
+    same = resource_account == principal.account and kind in _PEOPLE
+    grade, granting = Grade.NONE, None
+    if guard_policy is not None:
+        spared = kind == "root" and same and action in _ROOT_KEEPS
+        denied, grade, granting = _ask_guard(guard_policy, principal, action, resource, context, spared)
+        if denied is not None:
+            return Decision(False, Why.DENIED_BY_RESOURCE, guard_policy, denied, trace, True)
+        if block_public and grade and not same and kind != "service" and is_public(guard_policy):
+            return Decision(False, Why.PUBLIC_BLOCKED, guard_policy, None, trace)
+    if kind not in _PEOPLE:
+        if grade:
+            return Decision(True, Why.RESOURCE, guard_policy, granting, trace)
+        return Decision(False, Why.NO_RESOURCE, None, None, trace)
+    trusting = guard_policy is not None and guard_policy.kind == "trust"
+    if same and _is_enough(grade, within):
+        return Decision(True, Why.RESOURCE, guard_policy, granting, trace)
+    if not grade and (trusting or not same):
+        return Decision(False, Why.NO_RESOURCE, None, None, trace)
+    if identity is None and kind != "root":
+        return Decision(False, Why.NO_IDENTITY, None, None, trace)
+    if within is not None:
+        assert isinstance(within, Why)
+        return Decision(False, within, None, None, trace)
+    if identity is None:
+        return Decision(True, Why.ROOT, None, None, trace)
+    return Decision(True, Why.IDENTITY, identity[0], identity[1], trace)
+
+
+def _is_enough(grade: Grade, within: object) -> bool:
+    """Whether a resource's policy by itself allows a caller of its own account. A session limits what is granted to its role,
+    but not what is granted to the session itself; a boundary does not limit what is granted to a user."""
+    return grade is Grade.DIRECT or (grade is Grade.ROLE and within is None)
+
+
+def _limits(
+    principal: Principal, action: str, resource: str, context: Mapping[str, Any]
+) -> Why | tuple[Why, Found] | None:
+    """Ask boundary and session policies: None where they allow, a Why where one fails to, or an explicit deny."""
+    missing: Why | None = None
+    if principal.boundary is not None:
+        denied, allowed = _ask((principal.boundary,), action, resource, context)
+        if denied is not None:
+            return Why.DENIED_BY_BOUNDARY, denied
+        if not allowed:
+            missing = Why.NO_BOUNDARY
+    if principal.session is not None:
+        denied, allowed = _ask(principal.session, action, resource, context)
+        if denied is not None:
+            return Why.DENIED_BY_SESSION, denied
+        if not allowed and missing is None:
+            missing = Why.NO_SESSION
+    return missing
+
+
+def _ask(
+    policies: tuple[Policy, ...], action: str, resource: str, context: Mapping[str, Any]
+) -> tuple[Found | None, bool]:
+    """The first statement of some policies that denies, and whether any allows."""
+    allowed = False
+    for policy in policies:
+        denies, allows = policy.about(action)
+        for statement in denies:
+            if statement.covers(resource, context):
+                return (policy, statement), False
+        if not allowed:
+            allowed = any(statement.covers(resource, context) for statement in allows)
+    return None, allowed
+
+
+def _ask_guard(
+    policy: Policy, principal: Principal, action: str, resource: str, context: Mapping[str, Any], spared: bool
+) -> tuple[Statement | None, Grade, Statement | None]:
+    """A resource's policy: the statement that denies, how directly it grants, and the statement that grants so."""
+    denies, allows = policy.about(action)
+    if not spared:
+        for statement in denies:
+            if statement.reach(principal) and statement.covers(resource, context):
+                return statement, Grade.NONE, None
+    best, granting = Grade.NONE, None
+    for statement in allows:
+        grade = statement.reach(principal)
+        if grade > best and statement.covers(resource, context):
+            best, granting = grade, statement
+    return None, best, granting
+
+
+def _trace(
+    principal: Principal, action: str, resource: str, context: Mapping[str, Any], guard_policy: Policy | None
+) -> list[dict[str, Any]]:
+    """What every statement of every policy says, for Decision.explain."""
+    policies: list[Policy] = list(principal.policies)
+    if principal.boundary is not None:
+        policies.append(principal.boundary)
+    policies.extend(principal.session or ())
+    if guard_policy is not None:
+        policies.append(guard_policy)
+    return [
+        {
+            "id": policy.id,
+            "kind": policy.kind,
+            "statements": [_trace_statement(one, principal, action, resource, context) for one in policy.statements],
+        }
+        for policy in policies
+    ]
+
+
+def _trace_statement(
+    statement: Statement, principal: Principal, action: str, resource: str, context: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Whether a statement applies, else the first thing that keeps it from applying."""
+    because = ""
+    if not statement.matches_action(action.lower()):
+        because = f"its actions do not include {action}"
+    elif not statement.reach(principal):
+        because = f"its principals do not include {principal.caller_arn}"
+    elif statement.names(resource, context) is statement.not_resource:
+        because = f"its resources do not include {resource}"
+    else:
+        for condition in statement.conditions:
+            if not condition.holds(context):
+                values = ", ".join(condition.values)
+                because = (
+                    f"its condition {condition.operator} on {condition.key} [{values}] "
+                    f"is not met by {context.get(condition.key)!r}"
+                )
+                break
+    return {
+        "statement": statement.label,
+        "effect": "Deny" if statement.deny else "Allow",
+        "applies": not because,
+        "because": because,
+    }

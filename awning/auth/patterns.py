@@ -1,0 +1,220 @@
+"""Patterns of policies: wildcards and policy variables, compiled into predicates on text.
+
+Matching takes time linear in the text (times the pattern), whatever the pattern: whoever writes policies can't stall the region.
+Source: "IAM JSON policy elements: Resource" and "Variables and tags" of the IAM user guide.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Matcher = Callable[[str], bool]
+Style = Literal["plain", "resource", "arn"]
+"""plain: a star is any text. resource: within the first five segments of an ARN a star stays within its segment, unless it
+ends it. arn: each of the six segments is matched by itself (ArnLike)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A policy variable: ${key} or ${key, 'default'}; the key is in lower case."""
+
+    key: str
+    default: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wildcard:
+    """A star (`many`), or a question mark: one character."""
+
+    many: bool
+
+
+STAR = Wildcard(many=True)
+ONE = Wildcard(many=False)
+Token = str | Variable | Wildcard
+
+_VARIABLE = re.compile(r"\$\{([^}]*)\}")
+_DEFAULTED = re.compile(r"\s*([^,\s']+)\s*(?:,\s*'([^']*)')?\s*")
+
+
+def tokenise(text: str, *, wildcards: bool, variables: bool) -> list[Token]:
+    """Split a policy's text into literals, wildcards and variables. Raises ValueError for a malformed variable."""
+    tokens: list[Token] = []
+    at = 0
+    if variables:
+        for found in _VARIABLE.finditer(text):
+            _add_text(tokens, text[at : found.start()], wildcards)
+            inner = found.group(1)
+            if inner in ("*", "?", "$"):
+                tokens.append(inner)
+            else:
+                parts = _DEFAULTED.fullmatch(inner)
+                if parts is None:
+                    raise ValueError(f"The policy variable {found.group()} is malformed")
+                tokens.append(Variable(parts.group(1).lower(), parts.group(2)))
+            at = found.end()
+        if "${" in text[at:]:
+            raise ValueError("A policy variable has no closing brace")
+    _add_text(tokens, text[at:], wildcards)
+    return tokens
+
+
+def _add_text(tokens: list[Token], text: str, wildcards: bool) -> None:
+    if not wildcards:
+        if text:
+            tokens.append(text)
+        return
+    for part in re.split(r"([*?])", text):
+        if part == "*":
+            if not (tokens and tokens[-1] is STAR):
+                tokens.append(STAR)
+        elif part == "?":
+            tokens.append(ONE)
+        elif part:
+            tokens.append(part)
+
+
+def resolve(tokens: Sequence[Token], context: Mapping[str, Any]) -> list[Token] | None:
+    """Put the variables' values in, as literals; None where one has neither a single value nor a default."""
+    resolved: list[Token] = []
+    for token in tokens:
+        if isinstance(token, Variable):
+            value = context.get(token.key)
+            if value is None or isinstance(value, (list, tuple, set, frozenset)):
+                if token.default is None:
+                    return None
+                value = token.default
+            resolved.append(text_of(value))
+        else:
+            resolved.append(token)
+    return resolved
+
+
+def text_of(value: Any) -> str:
+    """A context value as policies write it."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def compile_tokens(tokens: Sequence[Token], style: Style = "plain") -> Matcher:
+    """Return a predicate for tokens without variables."""
+    if style == "arn":
+        segments = _split(tokens)
+        if len(segments) == 6:
+            return _match_segments([_compile_plain(segment) for segment in segments])
+    elif style == "resource" and _is_confined(tokens):
+        return _compile_confined(tokens)
+    return _compile_plain(tokens)
+
+
+def plain_text(tokens: Sequence[Token]) -> str | None:
+    """The text that tokens stand for where all are literals, else None."""
+    if all(isinstance(token, str) for token in tokens):
+        return "".join([token for token in tokens if isinstance(token, str)])
+    return None
+
+
+def prefix_text(tokens: Sequence[Token]) -> str | None:
+    """The literal before a final star where that is all there is, else None."""
+    return plain_text(tokens[:-1]) if tokens and tokens[-1] is STAR else None
+
+
+def _compile_plain(tokens: Sequence[Token]) -> Matcher:
+    literal = plain_text(tokens)
+    if literal is not None:
+        return literal.__eq__
+    prefix = prefix_text(tokens)
+    if prefix is not None:
+        return lambda text: text.startswith(prefix)
+    parts: list[str] = [""]
+    for token in tokens:
+        if token is STAR:
+            parts.append("")
+        else:
+            parts[-1] += "." if token is ONE else re.escape(str(token))
+    if len(parts) == 1:
+        source = parts[0]
+    else:
+        source = parts[0] + "".join([f"(?>.*?{part})" for part in parts[1:-1]]) + ".*" + parts[-1]
+    compiled = re.compile(source, re.DOTALL)
+    return lambda text: compiled.fullmatch(text) is not None
+
+
+def _split(tokens: Sequence[Token]) -> list[list[Token]]:
+    """Split tokens at the first five colons of their literals."""
+    segments: list[list[Token]] = [[]]
+    for token in tokens:
+        if not isinstance(token, str):
+            segments[-1].append(token)
+            continue
+        pieces = token.split(":", 6 - len(segments))
+        for number, piece in enumerate(pieces):
+            if number:
+                segments.append([])
+            if piece:
+                segments[-1].append(piece)
+    return segments
+
+
+def _match_segments(matchers: Sequence[Matcher]) -> Matcher:
+    def match(text: str) -> bool:
+        given = text.split(":", 5)
+        return len(given) == 6 and all(matcher(part) for matcher, part in zip(matchers, given, strict=True))
+
+    return match
+
+
+def _is_confined(tokens: Sequence[Token]) -> bool:
+    """Whether some wildcard within an ARN's first five segments may not match a colon."""
+    segments = _split(tokens)
+    return len(segments) == 6 and any(
+        isinstance(token, Wildcard) and not (token is STAR and number == len(segment) - 1)
+        for segment in segments[:5]
+        for number, token in enumerate(segment)
+    )
+
+
+def _compile_confined(tokens: Sequence[Token]) -> Matcher:
+    """Match by sets of states, a bit each: bit i stands for "the first i characters of the pattern have been matched"."""
+    wanted: dict[str, int] = {}
+    any_one = any_but_colon = stay = stay_but_colon = 0
+    state = 1
+    segments = _split(tokens)
+    for number, segment in enumerate(segments):
+        if number:
+            wanted[":"] = wanted.get(":", 0) | state
+            state <<= 1
+        for place, token in enumerate(segment):
+            confined = number < 5 and not (token is STAR and place == len(segment) - 1)
+            if token is STAR:
+                stay_but_colon |= state
+                stay |= 0 if confined else state
+            elif token is ONE:
+                any_but_colon |= state
+                any_one |= 0 if confined else state
+                state <<= 1
+            else:
+                for character in str(token):
+                    wanted[character] = wanted.get(character, 0) | state
+                    state <<= 1
+
+    def match(text: str) -> bool:
+        states = 1
+        for character in text:
+            if character == ":":
+                states = ((states & (wanted.get(character, 0) | any_one)) << 1) | (states & stay)
+            else:
+                states = ((states & (wanted.get(character, 0) | any_but_colon)) << 1) | (states & stay_but_colon)
+            if not states:
+                return False
+        return bool(states & state)
+
+    return match

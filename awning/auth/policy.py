@@ -1,0 +1,451 @@
+"""compile_policy: from a policy document to statements that are quick to ask. Nothing that it doesn't know is passed over.
+
+Source: "Grammar of the IAM JSON policy language" of the IAM user guide; messages as IAM, S3 and SQS word them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from awning.auth.conditions import Condition, compile_conditions
+from awning.auth.members import Grade, Members
+from awning.auth.patterns import (
+    STAR,
+    Matcher,
+    Token,
+    Variable,
+    compile_tokens,
+    plain_text,
+    prefix_text,
+    resolve,
+    tokenise,
+)
+from awning.auth.principal import Principal
+
+Kind = Literal["identity", "resource", "trust", "session", "boundary"]
+
+_MOST_REMEMBERED = 512
+_VERSIONS = ("2008-10-17", "2012-10-17")
+_POLICY_ELEMENTS = frozenset({"Version", "Id", "Statement"})
+_STATEMENT_ELEMENTS = frozenset(
+    ["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"]
+)
+_SYNTAX = "Syntax errors in policy."
+
+
+class MalformedPolicy(Exception):  # noqa: N818 - the name that AWS's errors have (MalformedPolicyDocument, MalformedPolicy)
+    """A policy document that was refused: `message` is for the client, `position` where ("Statement[0].Action")."""
+
+    def __init__(self, message: str, position: str = "") -> None:
+        super().__init__(message, position)
+        self.message = message
+        self.position = position
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.position})" if self.position else self.message
+
+
+class Statement:
+    """One compiled statement. `covers` answers for resource and conditions; actions and principals are asked before.
+
+    actions, resources: the texts as they were written (`not_action`, `not_resource`: everything but these).
+    members: None where the statement names no principals.
+    """
+
+    __slots__ = (
+        "_any",
+        "_exact",
+        "_matchers",
+        "_prefixes",
+        "_templates",
+        "actions",
+        "conditions",
+        "deny",
+        "index",
+        "matches_action",
+        "members",
+        "not_action",
+        "not_resource",
+        "resources",
+        "sid",
+    )
+
+    def __init__(
+        self,
+        index: int,
+        sid: str | None,
+        *,
+        deny: bool,
+        actions: Sequence[str],
+        not_action: bool,
+        resources: Sequence[str],
+        not_resource: bool,
+        patterns: Sequence[Sequence[Token]],
+        members: Members | None,
+        conditions: tuple[Condition, ...],
+    ) -> None:
+        self.index = index
+        self.sid = sid
+        self.deny = deny
+        self.actions = tuple(actions)
+        self.not_action = not_action
+        self.matches_action = _compile_actions(actions, not_action)
+        self.resources = tuple(resources)
+        self.not_resource = not_resource
+        self.members = members
+        self.conditions = conditions
+        self._any = not resources or any(len(tokens) == 1 and tokens[0] is STAR for tokens in patterns)
+        exact: list[str] = []
+        prefixes: list[str] = []
+        matchers: list[Matcher] = []
+        templates: list[Sequence[Token]] = []
+        for tokens in patterns:
+            text, prefix = plain_text(tokens), prefix_text(tokens)
+            if any(isinstance(token, Variable) for token in tokens):
+                templates.append(tokens)
+            elif text is not None:
+                exact.append(text)
+            elif prefix is not None:
+                prefixes.append(prefix)
+            else:
+                matchers.append(compile_tokens(tokens, "resource"))
+        self._exact = frozenset(exact)
+        self._prefixes = tuple(prefixes)
+        self._matchers = tuple(matchers)
+        self._templates = tuple(templates)
+
+    def covers(self, resource: str, context: Mapping[str, Any]) -> bool:
+        """Whether the statement is about this resource, under these conditions."""
+        if self.names(resource, context) is self.not_resource:
+            return False
+        for condition in self.conditions:  # noqa: SIM110 - a generator costs more than the loop
+            if not condition.holds(context):
+                return False
+        return True
+
+    def names(self, resource: str, context: Mapping[str, Any]) -> bool:
+        """Whether one of the statement's resource patterns matches."""
+        if self._any or resource in self._exact or resource.startswith(self._prefixes):
+            return True
+        for matcher in self._matchers:
+            if matcher(resource):
+                return True
+        for template in self._templates:
+            resolved = resolve(template, context)
+            if resolved is not None and compile_tokens(resolved, "resource")(resource):
+                return True
+        return False
+
+    def reach(self, principal: Principal) -> Grade:
+        """How directly the statement means a caller; a statement without principals is about whoever has the policy."""
+        return Grade.DIRECT if self.members is None else self.members.reach(principal, deny=self.deny)
+
+    @property
+    def label(self) -> str | int:
+        """The statement's Sid, else its index."""
+        return self.sid or self.index
+
+
+class Policy:
+    """A compiled policy. `id` is its ARN or name, as decisions name it; `document` what it was compiled from."""
+
+    __slots__ = ("_remembered", "document", "id", "kind", "statements", "version")
+
+    def __init__(
+        self, id: str, kind: Kind, version: str, statements: Sequence[Statement], document: Mapping[str, Any]
+    ) -> None:
+        self.id = id
+        self.kind: Kind = kind
+        self.version = version
+        self.statements = tuple(statements)
+        self.document = document
+        self._remembered: dict[str, tuple[tuple[Statement, ...], tuple[Statement, ...]]] = {}
+
+    def about(self, action: str) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
+        """Return the denying and the allowing statements about an action ("s3:GetObject")."""
+        found = self._remembered.get(action)
+        if found is None:
+            name = action.lower()
+            about = [statement for statement in self.statements if statement.matches_action(name)]
+            found = (tuple([one for one in about if one.deny]), tuple([one for one in about if not one.deny]))
+            if len(self._remembered) >= _MOST_REMEMBERED:
+                self._remembered.clear()
+            self._remembered[action] = found
+        return found
+
+    def __repr__(self) -> str:
+        return f"Policy({self.id!r}, {self.kind!r}, {len(self.statements)} statements)"
+
+
+def compile_policy(document: str | Mapping[str, Any], *, id: str, kind: Kind, needs_resource: bool = True) -> Policy:
+    """Compile a policy document. Raises MalformedPolicy.
+
+    kind: identity, session and boundary policies name no principals; resource and trust policies must; trust policies name no
+    resources. needs_resource: False for services whose resource policies may leave Resource out (the resource itself is meant).
+    """
+    found = _load(document, kind)
+    unknown = found.keys() - _POLICY_ELEMENTS
+    if unknown:
+        raise MalformedPolicy(_by_kind(kind, f"Unknown field {min(unknown)}"), min(unknown))
+    version = found.get("Version", "2008-10-17")
+    if version not in _VERSIONS:
+        raise MalformedPolicy("The policy must contain a valid version string", "Version")
+    if not isinstance(found.get("Id", ""), str):
+        raise MalformedPolicy(_SYNTAX, "Id")
+    if "Statement" not in found:
+        raise MalformedPolicy(_by_kind(kind, "Missing required field Statement"), "Statement")
+    given = found["Statement"]
+    listed = given if isinstance(given, list) else [given]
+    if not listed:
+        raise MalformedPolicy(_by_kind(kind, "Could not parse the policy: Statement is empty!"), "Statement")
+    statements = [_Reader(kind, version, index, one, needs_resource).read() for index, one in enumerate(listed)]
+    sids = [statement.sid for statement in statements if statement.sid]
+    if len(sids) != len(set(sids)):
+        raise MalformedPolicy("Statement IDs (SID) in a single policy must be unique.", "Statement")
+    return Policy(id, kind, version, statements, found)
+
+
+def _load(document: str | Mapping[str, Any], kind: Kind) -> Mapping[str, Any]:
+    if not isinstance(document, str):
+        return document
+    try:
+        found = json.loads(document, object_pairs_hook=_without_twins, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise MalformedPolicy(_by_kind(kind, "Policies must be valid JSON and the first byte must be '{'")) from None
+    if not isinstance(found, dict):
+        raise MalformedPolicy(_by_kind(kind, "Policies must be valid JSON and the first byte must be '{'"))
+    return found
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("an element was given twice")
+    return found
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def _by_kind(kind: Kind, text: str) -> str:
+    """IAM says little about its own policies; services say more about theirs."""
+    return text if kind in ("resource", "trust") else _SYNTAX
+
+
+class _Reader:
+    """Reads one statement, and says where it is wrong."""
+
+    def __init__(self, kind: Kind, version: str, index: int, given: Any, needs_resource: bool) -> None:
+        self.kind = kind
+        self.variables = version == "2012-10-17"
+        self.index = index
+        self.given: Any = given
+        self.needs_resource = needs_resource
+
+    def error(self, message: str, element: str = "") -> MalformedPolicy:
+        position = f"Statement[{self.index}]" + (f".{element}" if element else "")
+        return MalformedPolicy(message, position)
+
+    def read(self) -> Statement:
+        given = self.given
+        if not isinstance(given, dict):
+            raise self.error(_SYNTAX)
+        for name in given:
+            if name not in _STATEMENT_ELEMENTS:
+                raise self.error(_by_kind(self.kind, f"Unknown field {name}"), str(name))
+        if "Effect" not in given:
+            raise self.error(_by_kind(self.kind, "Missing required field Effect"), "Effect")
+        if given["Effect"] not in ("Allow", "Deny"):
+            raise self.error(_by_kind(self.kind, f"Invalid effect: {given['Effect']}"), "Effect")
+        sid = self.read_sid()
+        members = self.read_members()
+        actions, not_action = self.read_actions()
+        resources, not_resource, patterns = self.read_resources()
+        return Statement(
+            self.index,
+            sid,
+            deny=given["Effect"] == "Deny",
+            actions=actions,
+            not_action=not_action,
+            resources=resources,
+            not_resource=not_resource,
+            patterns=patterns,
+            members=members,
+            conditions=self.read_conditions(),
+        )
+
+    def read_sid(self) -> str | None:
+        sid = self.given.get("Sid")
+        if sid is None:
+            return None
+        if not isinstance(sid, str):
+            raise self.error(_SYNTAX, "Sid")
+        if self.kind not in ("resource", "trust") and not re.fullmatch(r"[A-Za-z0-9]*", sid):
+            raise self.error(
+                "Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression "
+                "[A-Za-z0-9]*",
+                "Sid",
+            )
+        return sid
+
+    def texts(self, name: str) -> list[str]:
+        """An element that is a text or a list of texts."""
+        value = self.given[name]
+        values = value if isinstance(value, list) else [value]
+        if not all(isinstance(one, str) for one in values):
+            raise self.error(_SYNTAX, name)
+        return values
+
+    def one_of(self, name: str, other: str) -> str | None:
+        """Which of two elements is there; both are too many."""
+        if name in self.given and other in self.given:
+            raise self.error(_SYNTAX, other)
+        return name if name in self.given else other if other in self.given else None
+
+    def read_members(self) -> Members | None:
+        name = self.one_of("Principal", "NotPrincipal")
+        if self.kind not in ("resource", "trust"):
+            if name is not None:
+                raise self.error("Policy document should not specify a principal.", name)
+            return None
+        if name is None:
+            raise self.error("Missing required field Principal", "Principal")
+        if self.kind == "trust" and name == "NotPrincipal" and self.given["Effect"] == "Allow":
+            raise self.error("Allow with NotPrincipal is not allowed.", name)
+        given = self.given[name]
+        if given == "*":
+            return Members({"AWS": ["*"]}, negated=name == "NotPrincipal")
+        if not isinstance(given, dict) or not given:
+            raise self.error("Invalid principal in policy", name)
+        elements: dict[str, list[str]] = {}
+        for kind, value in given.items():
+            values = value if isinstance(value, list) else [value]
+            if not values or not all(isinstance(one, str) for one in values):
+                raise self.error("Invalid principal in policy", f"{name}.{kind}")
+            elements[kind] = values
+        try:
+            return Members(elements, negated=name == "NotPrincipal")
+        except ValueError as error:
+            raise self.error(str(error), name) from None
+
+    def read_actions(self) -> tuple[list[str], bool]:
+        name = self.one_of("Action", "NotAction")
+        missing = _SAYS[self.kind]("Missing required field Action", "Policy statement must contain actions.")
+        if name is None:
+            raise self.error(missing, "Action")
+        actions = self.texts(name)
+        if not actions:
+            raise self.error(missing, name)
+        for action in actions:
+            if action == "*":
+                continue
+            vendor, colon, operation = action.partition(":")
+            if not colon:
+                raise self.error("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.", name)
+            if ":" in operation:
+                raise self.error("Actions/Condition can contain only one colon.", name)
+            if not re.fullmatch(r"[A-Za-z0-9-]+", vendor):
+                raise self.error(f"Vendor {vendor} is not valid", name)
+            if not re.fullmatch(r"[A-Za-z0-9*?_-]+", operation):
+                raise self.error("Policy has invalid action" if self.kind == "resource" else _SYNTAX, name)
+        return actions, name == "NotAction"
+
+    def read_resources(self) -> tuple[list[str], bool, list[list[Token]]]:
+        name = self.one_of("Resource", "NotResource")
+        if self.kind == "trust":
+            if name is not None:
+                raise self.error(f"Has prohibited field {name}", name)
+            return [], False, []
+        if name is None and self.kind == "resource" and not self.needs_resource:
+            return [], False, []
+        missing = _SAYS[self.kind]("Missing required field Resource", "Policy statement must contain resources.")
+        if name is None:
+            raise self.error(missing, "Resource")
+        resources = self.texts(name)
+        if not resources:
+            raise self.error(missing, name)
+        patterns: list[list[Token]] = []
+        for resource in resources:
+            self.check_arn(resource, name)
+            try:
+                patterns.append(tokenise(resource, wildcards=True, variables=self.variables))
+            except ValueError as error:
+                raise self.error(str(error), name) from None
+        return resources, name == "NotResource", patterns
+
+    def check_arn(self, resource: str, name: str) -> None:
+        if resource == "*":
+            return
+        parts = resource.split(":", 5)
+        if self.kind == "resource":
+            if len(parts) < 6 or parts[0] != "arn":
+                raise self.error("Policy has invalid resource", name)
+            return
+        if len(parts) < 2:
+            raise self.error(f'Resource {resource} must be in ARN format or "*".', name)
+        if parts[0] != "arn" or not re.fullmatch(r"aws[a-z-]*|\*", parts[1]):
+            partition = parts[1] if parts[0] == "arn" else parts[0]
+            raise self.error(f'Partition "{partition}" is not valid for resource "{resource}".', name)
+        if len(parts) > 2 and re.search(r"[*?]", parts[2]) and len(parts) < 6:
+            raise self.error("Resource vendor must be fully qualified and cannot contain regexes.", name)
+        if len(parts) < 6:
+            raise self.error("The policy failed legacy parsing", name)
+
+    def read_conditions(self) -> tuple[Condition, ...]:
+        given = self.given.get("Condition")
+        if given is None:
+            return ()
+        if not isinstance(given, dict):
+            raise self.error(_SYNTAX, "Condition")
+        block: dict[str, dict[str, list[str]]] = {}
+        for name, keys in given.items():
+            if not isinstance(keys, dict):
+                raise self.error(_SYNTAX, f"Condition.{name}")
+            block[name] = {key: self.condition_values(name, key, value) for key, value in keys.items()}
+        try:
+            return compile_conditions(block, variables=self.variables)
+        except ValueError as error:
+            raise self.error(str(error), "Condition") from None
+
+    def condition_values(self, name: str, key: str, value: Any) -> list[str]:
+        values = value if isinstance(value, list) else [value]
+        texts: list[str] = []
+        for one in values:
+            if isinstance(one, bool):
+                texts.append("true" if one else "false")
+            elif isinstance(one, (str, int, float)):
+                texts.append(str(one))
+            else:
+                raise self.error(_SYNTAX, f"Condition.{name}.{key}")
+        return texts
+
+
+_SAYS: dict[Kind, Callable[[str, str], str]] = {
+    "identity": lambda _, iam: iam,
+    "session": lambda _, iam: iam,
+    "boundary": lambda _, iam: iam,
+    "resource": lambda service, _: service,
+    "trust": lambda service, _: service,
+}
+
+
+def _compile_actions(actions: Sequence[str], negated: bool) -> Callable[[str], bool]:
+    """A predicate on lower-case action names."""
+    exact: set[str] = set()
+    matchers: list[Matcher] = []
+    for action in actions:
+        tokens = tokenise(action.lower(), wildcards=True, variables=False)
+        text = plain_text(tokens)
+        if text is not None:
+            exact.add(text)
+        else:
+            matchers.append(compile_tokens(tokens))
+
+    def matches(name: str) -> bool:
+        return (name in exact or any(matcher(name) for matcher in matchers)) is not negated
+
+    return matches
