@@ -36,7 +36,7 @@ _STATEMENT_ELEMENTS = frozenset(
 _SYNTAX = "Syntax errors in policy."
 
 
-class MalformedPolicy(Exception):  # noqa: N818 - the name that AWS's errors have (MalformedPolicyDocument, MalformedPolicy)
+class MalformedPolicy(Exception):
     """A policy document that was refused: `message` is for the client, `position` where ("Statement[0].Action")."""
 
     def __init__(self, message: str, position: str = "") -> None:
@@ -60,6 +60,7 @@ class Statement:
         "_exact",
         "_matchers",
         "_prefixes",
+        "_slow",
         "_templates",
         "actions",
         "conditions",
@@ -116,10 +117,14 @@ class Statement:
         self._prefixes = tuple(prefixes)
         self._matchers = tuple(matchers)
         self._templates = tuple(templates)
+        self._slow = bool(matchers or templates)
 
     def covers(self, resource: str, context: Mapping[str, Any]) -> bool:
         """Whether the statement is about this resource, under these conditions."""
-        if self.names(resource, context) is self.not_resource:
+        named = self._any or resource in self._exact or resource.startswith(self._prefixes)
+        if not named and self._slow:
+            named = self.names(resource, context)
+        if named is self.not_resource:
             return False
         for condition in self.conditions:  # noqa: SIM110 - a generator costs more than the loop
             if not condition.holds(context):
