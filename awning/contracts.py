@@ -64,9 +64,9 @@ class FindRole:
 
 @dataclass(frozen=True, slots=True)
 class FindUser:
-    """The user of this ARN, for its temporary credentials. Answered by iam: a Principal, or None."""
+    """The user of this unique id (AIDA…), for its temporary credentials. Answered by iam: a Principal, or None."""
 
-    arn: str
+    user_id: str
 
 
 @dataclass(frozen=True, slots=True)

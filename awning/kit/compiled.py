@@ -1,0 +1,30 @@
+"""Compiled policies, kept by their text: the derived memory of rooms that hold policies.
+
+What is kept follows from its key alone, so no commit or roll-back concerns it.
+"""
+
+from __future__ import annotations
+
+from awning.auth.policy import Kind, Policy, compile_policy
+
+
+class Compiled:
+    """At most `most` compiled policies, the longest unused dropped first."""
+
+    def __init__(self, most: int = 2000) -> None:
+        self.most = most
+        self._kept: dict[tuple[Kind, str, str], Policy] = {}
+
+    def get(self, kind: Kind, id: str, document: str) -> Policy:
+        """Compile a policy; `id` is what decisions call it. Raises MalformedPolicy."""
+        key = (kind, id, document)
+        found = self._kept.pop(key, None)
+        if found is None:
+            found = compile_policy(document, id=id, kind=kind)
+            if len(self._kept) >= self.most:
+                del self._kept[next(iter(self._kept))]
+        self._kept[key] = found
+        return found
+
+    def __len__(self) -> int:
+        return len(self._kept)

@@ -1,0 +1,38 @@
+"""IAM: users, groups, roles, policies and access keys of every account. Changes here decide what all others may do."""
+
+from __future__ import annotations
+
+from awning.contracts import FindCredential, FindPolicyText, FindRole, FindUser
+from awning.kit.compiled import Compiled
+from awning.kit.service import Service
+from awning.services.iam import (
+    attached,
+    boundaries,
+    groups,
+    inline,
+    keys,
+    lookup,
+    offers,
+    policies,
+    roles,
+    tables,
+    tags,
+    users,
+)
+
+SERVICE = Service(
+    name="iam",
+    model="iam",
+    protocols=("query",),
+    modules=(users, keys, groups, roles, policies, attached, inline, boundaries, tags),
+    schema=tables.SCHEMA,
+    guard=lookup.guard,
+    memory=lambda db: Compiled(),
+    answers={
+        FindCredential: offers.find_credential,
+        FindUser: offers.find_user,
+        FindRole: offers.find_role,
+        FindPolicyText: offers.find_policy_text,
+    },
+    global_=True,
+)

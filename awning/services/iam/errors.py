@@ -1,0 +1,37 @@
+"""IAM's errors by their AWS names.
+
+Statuses are those of the service model's error shapes."""
+
+from __future__ import annotations
+
+from awning.kit.errors import ServiceError
+
+
+class DeleteConflict(ServiceError):
+    status = 409
+
+
+class EntityAlreadyExists(ServiceError):
+    status = 409
+
+
+class InvalidInput(ServiceError):
+    status = 400
+
+
+class LimitExceeded(ServiceError):
+    status = 409
+
+
+class MalformedPolicyDocument(ServiceError):
+    status = 400
+
+
+class NoSuchEntity(ServiceError):
+    status = 404
+
+
+class ValidationError(ServiceError):
+    """What the query front end refuses before IAM looks at it; no error shape of the model."""
+
+    status = 400

@@ -1,0 +1,75 @@
+"""Access keys of users, and of the account's root: two each, the secret shown once."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from awning.kit.call import Call
+from awning.kit.operation import Needs, operation
+from awning.services.iam import lookup, tables
+from awning.services.iam.errors import LimitExceeded, NoSuchEntity
+from awning.services.iam.pages import page_of
+from awning.services.iam.quotas import ACCESS_KEYS_PER_USER
+from awning.services.iam.tables import AccessKey
+
+
+@operation(Needs("iam:CreateAccessKey", lookup.own_arn), context=lookup.conditions)
+def create_access_key(call: Call, user_name: str | None = None) -> dict[str, Any]:
+    """Create an active key for a user; without a name, for the caller."""
+    owner, name = _owner(call, user_name)
+    if len(tables.keys_of(call.db, call.account, owner)) >= ACCESS_KEYS_PER_USER:
+        raise LimitExceeded(f"Cannot exceed quota for AccessKeysPerUser: {ACCESS_KEYS_PER_USER}")
+    secret = base64.b64encode(call.random(30)).decode()
+    key = AccessKey("AKIA" + call.new_token(16), call.account, owner, secret, "Active", call.now)
+    tables.add_key(call.db, key)
+    return {"AccessKey": {**_describe(key, name), "SecretAccessKey": secret}}
+
+
+@operation(Needs("iam:ListAccessKeys", lookup.own_arn), reads=True, context=lookup.conditions)
+def list_access_keys(
+    call: Call, user_name: str | None = None, marker: str | None = None, max_items: int | None = None
+) -> dict[str, Any]:
+    """List a user's keys, without their secrets."""
+    owner, name = _owner(call, user_name)
+    keys = tables.keys_of(call.db, call.account, owner)
+    found, more = page_of(keys, marker, max_items, lambda key: f"{key.created:020.6f} {key.id}")
+    return {"AccessKeyMetadata": [_describe(key, name) for key in found], **more}
+
+
+@operation(
+    Needs("iam:UpdateAccessKey", lookup.own_arn), honours={"status": {"Active", "Inactive"}}, context=lookup.conditions
+)
+def update_access_key(call: Call, access_key_id: str, status: str, user_name: str | None = None) -> None:
+    """Make a key active, or refuse it from now on."""
+    tables.set_key_status(call.db, _find(call, access_key_id, user_name).id, status)
+
+
+@operation(Needs("iam:DeleteAccessKey", lookup.own_arn), context=lookup.conditions)
+def delete_access_key(call: Call, access_key_id: str, user_name: str | None = None) -> None:
+    """Delete a key."""
+    tables.remove_key(call.db, _find(call, access_key_id, user_name).id)
+
+
+def _owner(call: Call, user_name: str | None) -> tuple[int | None, str | None]:
+    """The row and name of the user meant; None for both is the account's root."""
+    name = lookup.own_name(call, user_name)
+    if name is None:
+        return None, None
+    user = lookup.entity(call, "user", name)
+    return user.row, user.name
+
+
+def _find(call: Call, access_key_id: str, user_name: str | None) -> AccessKey:
+    owner, _ = _owner(call, user_name)
+    key = tables.find_key(call.db, access_key_id)
+    if key is None or key.account != call.account or key.owner != owner:
+        raise NoSuchEntity(f"The Access Key with id {access_key_id} cannot be found.")
+    return key
+
+
+def _describe(key: AccessKey, name: str | None) -> dict[str, Any]:
+    result: dict[str, Any] = {"AccessKeyId": key.id, "Status": key.status, "CreateDate": key.created}
+    if name is not None:
+        result["UserName"] = name
+    return result

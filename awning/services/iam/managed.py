@@ -1,0 +1,122 @@
+"""AWS's own managed policies, as data: the same in every account, and never changed by a client.
+
+Documents follow the published ones; those that do so approximately, because AWS's own list thousands of actions, say it
+in their description.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from awning.services.iam.tables import Policy, Version
+
+PREFIX: Final = "arn:aws:iam::aws:policy/"
+_PUBLISHED: Final = 1423162800.0
+"""6 February 2015, when AWS introduced managed policies."""
+
+
+def _allow(*actions: str) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": list(actions) if len(actions) > 1 else actions[0], "Resource": "*"}
+
+
+_READ_ONLY: Final = _allow(
+    "acm:Describe*", "acm:Get*", "acm:List*", "autoscaling:Describe*", "autoscaling:Get*", "cloudfront:Describe*",
+    "cloudfront:Get*", "cloudfront:List*", "cloudwatch:Describe*", "cloudwatch:Get*", "cloudwatch:List*",
+    "ec2:Describe*", "ec2:Get*", "ec2:Search*", "ecr:BatchCheck*", "ecr:BatchGet*", "ecr:Describe*", "ecr:Get*",
+    "ecr:List*", "ecs:Describe*", "ecs:List*", "eks:Describe*", "eks:List*", "elasticache:Describe*",
+    "elasticache:List*", "elasticloadbalancing:Describe*", "events:Describe*", "events:List*", "events:Test*",
+    "firehose:Describe*", "firehose:List*", "iam:Generate*", "iam:Get*", "iam:List*", "iam:Simulate*",
+    "kinesis:Describe*", "kinesis:Get*", "kinesis:List*", "kms:Describe*", "kms:Get*", "kms:List*", "lambda:Get*",
+    "lambda:List*", "logs:Describe*", "logs:FilterLogEvents", "logs:Get*", "logs:ListTagsLogGroup", "logs:StartQuery",
+    "logs:StopQuery", "mq:Describe*", "mq:List*", "rds:Describe*", "rds:Download*", "rds:List*", "route53:Get*",
+    "route53:List*", "route53:Test*", "s3:DescribeJob", "s3:Get*", "s3:List*", "ses:Describe*", "ses:Get*",
+    "ses:List*", "sns:Check*", "sns:Get*", "sns:List*", "sqs:Get*", "sqs:List*", "sqs:Receive*",
+    "sts:GetAccessKeyInfo", "sts:GetCallerIdentity", "sts:GetSessionToken", "tag:Get*",
+)  # fmt: skip
+
+_POWER_USER: Final[list[dict[str, Any]]] = [
+    {"Effect": "Allow", "NotAction": ["iam:*", "organizations:*", "account:*"], "Resource": "*"},
+    _allow(
+        "account:GetAccountInformation",
+        "account:GetGovCloudAccountInformation",
+        "account:GetPrimaryEmail",
+        "account:ListRegions",
+        "iam:CreateServiceLinkedRole",
+        "iam:DeleteServiceLinkedRole",
+        "iam:ListRoles",
+        "organizations:DescribeEffectivePolicy",
+        "organizations:DescribeOrganization",
+    ),
+]
+
+_STATEMENTS: Final[Mapping[str, tuple[str, list[dict[str, Any]]]]] = MappingProxyType(
+    {
+        "AdministratorAccess": ("Provides full access to AWS services and resources.", [_allow("*")]),
+        "AmazonS3FullAccess": (
+            "Provides full access to all buckets via the AWS Management Console.",
+            [_allow("s3:*", "s3-object-lambda:*")],
+        ),
+        "AmazonS3ReadOnlyAccess": (
+            "Provides read only access to all buckets via the AWS Management Console.",
+            [_allow("s3:Get*", "s3:List*", "s3:Describe*", "s3-object-lambda:Get*", "s3-object-lambda:List*")],
+        ),
+        "AmazonSQSFullAccess": (
+            "Provides full access to Amazon SQS via the AWS Management Console.",
+            [_allow("sqs:*")],
+        ),
+        "IAMFullAccess": (
+            "Provides full access to IAM via the AWS Management Console.",
+            [
+                _allow(
+                    "iam:*",
+                    "organizations:DescribeAccount",
+                    "organizations:DescribeOrganization",
+                    "organizations:DescribeOrganizationalUnit",
+                    "organizations:DescribePolicy",
+                    "organizations:ListChildren",
+                    "organizations:ListParents",
+                    "organizations:ListPoliciesForTarget",
+                    "organizations:ListRoots",
+                    "organizations:ListPolicies",
+                    "organizations:ListTargetsForPolicy",
+                )
+            ],
+        ),
+        "PowerUserAccess": (
+            "Provides full access to AWS services and resources, but does not allow management of Users and groups.",
+            _POWER_USER,
+        ),
+        "ReadOnlyAccess": (
+            "Provides read-only access to AWS services and resources (approximate: the services that awning knows).",
+            [_READ_ONLY],
+        ),
+    }
+)
+
+
+def _build(name: str, description: str, statements: list[dict[str, Any]]) -> tuple[Policy, Version]:
+    document = json.dumps({"Version": "2012-10-17", "Statement": statements}, indent=4)
+    identifier = "ANPA" + hashlib.sha256(name.encode()).hexdigest()[:17].upper()
+    policy = Policy(
+        0, "aws", name, "/", identifier, PREFIX + name, description, MappingProxyType({}), _PUBLISHED, _PUBLISHED, 1, 1
+    )
+    return policy, Version(1, document, _PUBLISHED)
+
+
+_BY_ARN: Final[Mapping[str, tuple[Policy, Version]]] = MappingProxyType(
+    {PREFIX + name: _build(name, description, statements) for name, (description, statements) in _STATEMENTS.items()}
+)
+
+
+def find(arn: str) -> tuple[Policy, Version] | None:
+    """A policy of AWS's own and its only version, or None."""
+    return _BY_ARN.get(arn)
+
+
+def every() -> Iterator[Policy]:
+    """All of them, by name."""
+    return (policy for policy, _ in _BY_ARN.values())

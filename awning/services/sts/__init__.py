@@ -1,0 +1,20 @@
+"""STS: temporary credentials for roles and users, and who a caller is."""
+
+from __future__ import annotations
+
+from awning.contracts import FindSession
+from awning.kit.compiled import Compiled
+from awning.kit.service import Service, Work
+from awning.services.sts import identity, offers, roles, tables, tokens, trust, work
+
+SERVICE = Service(
+    name="sts",
+    model="sts",
+    protocols=("query",),
+    modules=(identity, roles, tokens),
+    schema=tables.SCHEMA,
+    memory=lambda db: Compiled(),
+    guard=trust.guard,
+    answers={FindSession: offers.find_session},
+    work=(Work("forget expired sessions", work.forget_expired, every=300.0),),
+)

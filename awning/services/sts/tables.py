@@ -1,0 +1,121 @@
+"""All of STS's state: the sessions that have not been swept yet.
+
+A session refers to its role or user by id, so it ends when that is deleted, though another takes its name.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from awning.store.schema import Schema
+
+Kind = Literal["role", "user", "root"]
+
+SCHEMA: Final = Schema(
+    migrations=(
+        """
+        CREATE TABLE sessions (
+            access_key_id TEXT PRIMARY KEY,
+            secret TEXT NOT NULL,
+            token TEXT NOT NULL,
+            account TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            source_arn TEXT NOT NULL,
+            source_id TEXT NOT NULL,
+            name TEXT NOT NULL,
+            created REAL NOT NULL,
+            expires REAL NOT NULL,
+            policy TEXT,
+            policy_arns TEXT NOT NULL,
+            tags TEXT NOT NULL,
+            transitive_tags TEXT NOT NULL,
+            source_identity TEXT
+        ) WITHOUT ROWID;
+        CREATE INDEX sessions_expires ON sessions (expires);
+        """,
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Temporary credentials. `source_*` is the role, or the user or root who asked; `name` a role session's name; times
+    are seconds since the epoch; `policy` and `policy_arns` are the session policies; `transitive_tags` are keys."""
+
+    access_key_id: str
+    secret: str
+    token: str
+    account: str
+    kind: Kind
+    source_arn: str
+    source_id: str
+    name: str
+    created: float
+    expires: float
+    policy: str | None = None
+    policy_arns: Sequence[str] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    transitive_tags: Sequence[str] = ()
+    source_identity: str | None = None
+
+
+_COLUMNS: Final = (
+    "access_key_id, secret, token, account, kind, source_arn, source_id, name, created, expires, policy, policy_arns,"
+    " tags, transitive_tags, source_identity"
+)
+
+
+def seal(secret: str) -> str:
+    """The form in which a secret is stored. Signatures are verified with the secret itself, so a hash would not do."""
+    return secret
+
+
+def unseal(stored: str) -> str:
+    """The secret that `seal` was given."""
+    return stored
+
+
+def find_session(db: sqlite3.Connection, access_key_id: str) -> Session | None:
+    row = db.execute(f"SELECT {_COLUMNS} FROM sessions WHERE access_key_id = ?", (access_key_id,)).fetchone()
+    if row is None:
+        return None
+    values = list(row)
+    values[1:3] = unseal(values[1]), unseal(values[2])
+    values[11:14] = map(json.loads, values[11:14])
+    return Session(*values)
+
+
+def add_session(db: sqlite3.Connection, session: Session) -> None:
+    db.execute(
+        f"INSERT INTO sessions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            session.access_key_id,
+            seal(session.secret),
+            seal(session.token),
+            session.account,
+            session.kind,
+            session.source_arn,
+            session.source_id,
+            session.name,
+            session.created,
+            session.expires,
+            session.policy,
+            json.dumps(list(session.policy_arns)),
+            json.dumps(dict(session.tags)),
+            json.dumps(list(session.transitive_tags)),
+            session.source_identity,
+        ),
+    )
+
+
+def remove_expired(db: sqlite3.Connection, before: float, most: int) -> int:
+    """Delete up to `most` sessions that expired before a time; return how many went."""
+    return db.execute(
+        "DELETE FROM sessions WHERE access_key_id IN"
+        " (SELECT access_key_id FROM sessions WHERE expires < ? ORDER BY expires LIMIT ?)",
+        (before, most),
+    ).rowcount

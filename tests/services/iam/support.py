@@ -1,0 +1,131 @@
+"""A region of two rooms, iam and sts, without net, gateway or disk: operations run as the gateway would run them."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from awning.auth.evaluate import decide
+from awning.auth.principal import Principal, root_of
+from awning.contracts import FindCredential, FindSession
+from awning.kit.call import Call, Facts
+from awning.kit.errors import AccessDenied
+from awning.kit.operation import Operation
+from awning.services import iam, sts
+
+ACCOUNT = "123456789012"
+OTHER = "210987654321"
+
+
+class House:
+    """Rooms on databases in memory; `now` is the region's clock. A call that fails is rolled back."""
+
+    def __init__(self) -> None:
+        self.now = 1_700_000_000.0
+        self.caller: Principal = root_of(ACCOUNT)
+        self.rooms = {service.name: self._room(service) for service in (iam.SERVICE, sts.SERVICE)}
+        self.iam = Client(self, "iam")
+        self.sts = Client(self, "sts")
+
+    def _room(self, service: Any) -> Any:
+        db = sqlite3.connect(":memory:", isolation_level=None)
+        for script in service.schema.migrations:
+            db.executescript(script)
+        counter = itertools.count()
+        seed = len(service.name) * 7
+
+        def random(length: int) -> bytes:
+            state = (next(counter) * 2_654_435_761 + seed) & 0xFFFFFFFF
+            out = bytearray()
+            while len(out) < length:
+                state = (state * 1_103_515_245 + 12_345) & 0x7FFFFFFF
+                out.append((state >> 16) & 0xFF)
+            return bytes(out)
+
+        return SimpleNamespace(
+            service=service,
+            db=db,
+            memory=service.memory(db),
+            random=random,
+            new_id=lambda: f"00000000-0000-4000-8000-{next(counter):012}",
+            ask=self.ask,
+        )
+
+    def call(self, name: str, principal: Principal | None = None) -> Call:
+        room = self.rooms[name]
+        caller = principal or self.caller
+        facts = Facts(request_id="r", principal=caller, account=caller.account, region="us-east-1")
+        return Call(room, facts, self.now, room.db)
+
+    def ask(self, question: Any, facts: Facts | None = None) -> Any:
+        for name, room in self.rooms.items():
+            answer = room.service.answers.get(type(question))
+            if answer is not None:
+                return answer(self.call(name), question)
+        raise LookupError(type(question).__name__)
+
+    def authorise(self, operation: Operation, call: Call, params: dict[str, Any]) -> None:
+        """Decide an operation's permissions as the gateway does. Raises AccessDenied."""
+        caller = call.principal
+        context = {"aws:principalarn": caller.arn, "aws:userid": caller.user_id}
+        context |= {f"aws:principaltag/{key.lower()}": value for key, value in caller.tags.items()}
+        if operation.context is not None:
+            own = operation.context(call, params)
+            assert all(key == key.lower() for key in own)
+            context |= own
+        for need in operation.needs:
+            resource = need.resource if isinstance(need.resource, str) else need.resource(call, params)
+            if resource is None:
+                continue
+            guard = call.guarded_by(resource)
+            account = resource.split(":", 5)[4] if resource.startswith("arn:") else ""
+            decision = decide(
+                caller,
+                need.action,
+                resource,
+                context,
+                guard_policy=guard.policy if guard else None,
+                resource_account=guard.account if guard else account or call.account,
+            )
+            if not decision.allowed:
+                raise AccessDenied(decision.message(caller, need.action, resource))
+
+    def as_key(self, key: dict[str, Any] | str) -> Principal:
+        """The principal whose access key this is (an AccessKey, Credentials, or an id)."""
+        identifier = key if isinstance(key, str) else key["AccessKeyId"]
+        question = FindSession(identifier) if identifier.startswith("ASIA") else FindCredential(identifier)
+        found = self.ask(question)
+        assert found is not None
+        principal: Principal = found.principal
+        return principal
+
+
+class Client:
+    """boto3's names: `client.create_user(user_name="alice")`; `by` sets the caller for one call."""
+
+    def __init__(self, house: House, name: str) -> None:
+        self._house = house
+        self._name = name
+        self._operations = house.rooms[name].service.operations()
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        declared = self._operations[operation]
+
+        def run(by: Principal | None = None, **params: Any) -> Any:
+            house = self._house
+            call = house.call(self._name, by)
+            house.authorise(declared, call, params)
+            call.db.execute("SAVEPOINT call")
+            try:
+                result = declared.function(call, **params)
+            except BaseException:
+                call.db.execute("ROLLBACK TO call")
+                raise
+            finally:
+                call.db.execute("RELEASE call")
+            return result
+
+        return run
