@@ -1,0 +1,70 @@
+"""Rounds of concurrent writers and `kill -9` at a random moment: what was acknowledged holds, nothing is half there."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import LiveRegion
+from tests.faults.writers import Messages, Objects, Policies, Uploads, Writer
+
+KINDS: tuple[type[Writer], ...] = (Objects, Objects, Uploads, Messages, Messages, Policies)
+
+
+def one_round(live: LiveRegion, number: int, chance: random.Random) -> int:
+    """Write, kill, restart, check. Returns how many operations were acknowledged."""
+
+    def make(service: str, **options: Any) -> Any:
+        return live.client(service, **options)
+
+    writers = [kind(f"{kind.__name__.lower()}-{number}-{at}", make, number) for at, kind in enumerate(KINDS)]
+    for writer in writers:
+        writer.prepare()
+    for writer in writers:
+        writer.start()
+    time.sleep(chance.uniform(0.3, 1.5))
+    live.kill()
+    for writer in writers:
+        writer.halt.set()
+        writer.join(60)
+        assert not writer.is_alive()
+    live.start()
+    for writer in writers:
+        assert writer.faults == []
+        writer.check()
+    assert_no_leftovers(live, lambda: live.client("s3"))
+    return sum(writer.done for writer in writers)
+
+
+def assert_no_leftovers(live: LiveRegion, client: Callable[[], Any]) -> None:
+    """After a start no temporary file is left, and every blob belongs to an object or to a part of an upload."""
+    del client
+    blobs = live.data / "blobs"
+    temporary = [path for path in blobs.rglob("*") if path.is_file() and "tmp" in path.relative_to(blobs).parts[1:2]]
+    assert temporary == []
+
+
+def rounds(tmp_path: Path, count: int, seed: int) -> None:
+    chance = random.Random(seed)
+    live = LiveRegion(tmp_path / "data", "--log-level", "error").start()
+    try:
+        done = [one_round(live, number, chance) for number in range(count)]
+    finally:
+        if live.process is not None and live.process.poll() is None:
+            live.kill()
+    assert sum(done) > count * len(KINDS), "the writers got too little done for this to mean anything"
+
+
+@pytest.mark.slow
+def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
+    rounds(tmp_path, 4, seed=20)
+
+
+@pytest.mark.soak
+def test_what_was_acknowledged_survives_two_hundred_kills(tmp_path: Path) -> None:
+    rounds(tmp_path, 200, seed=2000)
