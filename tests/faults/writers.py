@@ -7,6 +7,7 @@ one must have.
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 import threading
 from collections.abc import Callable
@@ -194,10 +195,8 @@ class Policies(Writer):
 
 
 def statement(number: int) -> str:
-    return (
-        '{"Version": "2012-10-17", "Statement": [{"Sid": "Version%d", "Effect": "Allow", '
-        '"Action": "s3:GetObject", "Resource": "*"}]}' % number
-    )
+    allowed = {"Sid": f"Version{number}", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
 
 
 def digest(content: bytes) -> str:
