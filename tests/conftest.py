@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,13 +53,11 @@ class LiveRegion:
                     **self.environment,
                 },
             )
-        import time
-
         for _ in range(1200):
             with self.log.open() as log:
                 log.seek(at)
                 said = log.read()
-            if "Ready.\n" in said:
+            if "Ready." in said:
                 self.port = int(said.split("awning at http://", 1)[1].split(" ", 1)[0].rsplit(":", 1)[1])
                 return self
             if self.process.poll() is not None:

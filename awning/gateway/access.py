@@ -12,7 +12,7 @@ from typing import Any
 
 from awning.auth.principal import root_of
 from awning.auth.refused import Reason, Refused
-from awning.auth.signature import Claims
+from awning.auth.claims import Claims
 from awning.contracts import Credential, FindCredential, FindSession
 from awning.gateway.address import read_host
 from awning.net.messages import Request
@@ -49,8 +49,8 @@ class Access:
         self._kept_at = -1
 
     def find(self, claims: Claims, request: Request) -> Credential:
-        """Return the credential of a claim's access key. Raises Refused: UNKNOWN_KEY, INACTIVE_KEY, and for a well-known
-        key that a web page or an unknown host name uses, FOREIGN."""
+        """Return the credential of a claim's access key. Raises Refused: UNKNOWN_KEY, and for a well-known key that a web
+        page or an unknown host name uses, FOREIGN."""
         key = claims.access_key_id
         generation = self._generation()
         if generation != self._kept_at:
@@ -63,8 +63,6 @@ class Access:
                 self._kept.clear()
             if found.principal.kind != "root":
                 self._kept[key] = found
-        if not found.active:
-            raise Refused(Reason.INACTIVE_KEY, "The access key is inactive.", {"access_key_id": key})
         return found
 
     def _look_up(self, key: str, request: Request) -> Credential:

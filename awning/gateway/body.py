@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from awning.auth.refused import Refused
-from awning.auth.signature import PayloadRule
-from awning.auth.streaming import decoder_for
+from awning.auth.payload import PayloadRule
+from awning.auth.streaming import ChunkDecoder, decoded_length, decoder_for
 from awning.net.messages import BodyError, Request
 from awning.protocols.errors import NamedError, ServiceError
 
@@ -28,9 +28,10 @@ class PayloadBody:
 
     def __init__(self, request: Request, rule: PayloadRule, translate: Callable[[Refused], ServiceError]) -> None:
         self._request = request
-        self._decoder = decoder = decoder_for(rule, request)
+        self._decoder = decoder = decoder_for(rule, request.headers)
         self._translate = translate
-        self.length: int | None = decoder.length if decoder.length is not None else request.content_length
+        chunked = isinstance(decoder, ChunkDecoder)
+        self.length: int | None = decoded_length(request.headers) if chunked else request.content_length
         self.trailers: dict[str, str] = {}
         self.whole: bytes | None = None
         if request.payload is not None:

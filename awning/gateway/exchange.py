@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from awning.auth.claims import Claims
+from awning.auth.payload import PayloadRule
 from awning.auth.principal import ANONYMOUS, Principal
-from awning.auth.signature import Claims, PayloadRule
 from awning.gateway.body import PayloadBody
 from awning.gateway.catalogue import Bound, Entry
 from awning.kit.call import Call

@@ -12,8 +12,9 @@ from typing import Any
 from awning.auth.decision import ALLOWED, Decision
 from awning.auth.evaluate import decide
 from awning.auth.principal import ANONYMOUS
-from awning.auth.refused import Reason, Refused, code_for
-from awning.auth.signature import PayloadRule, Unsigned, Verifier, check_whole
+from awning.auth.payload import PayloadRule, anonymous_rule, check_whole
+from awning.auth.refused import Reason, Refused, Style, code_for, text_for
+from awning.auth.signature import Verifier, check_credential
 from awning.gateway.access import DEFAULT_ACCOUNT, Access
 from awning.gateway.address import read_host
 from awning.gateway.body import PayloadBody, body_error
@@ -35,6 +36,28 @@ from awning.store.errors import StoreError
 
 LARGEST_DOCUMENT = 8 * 1024 * 1024
 """Bytes of a body that is parsed (not streamed)."""
+
+_STYLES: Mapping[str, Style] = {"json": "json", "query": "query", "ec2": "query"}
+
+# What a refused signature tells, by the names of S3's error document.
+_MEMBERS = {
+    "access_key_id": "AWSAccessKeyId",
+    "signature_provided": "SignatureProvided",
+    "string_to_sign": "StringToSign",
+    "canonical_request": "CanonicalRequest",
+    "request_time": "RequestTime",
+    "server_time": "ServerTime",
+    "max_allowed_skew_milliseconds": "MaxAllowedSkewMilliseconds",
+    "expires": "Expires",
+    "x_amz_expires": "X-Amz-Expires",
+    "region": "Region",
+    "argument_name": "ArgumentName",
+    "argument_value": "ArgumentValue",
+    "header": "Header",
+    "headers_not_signed": "HeadersNotSigned",
+    "client_computed_content_sha256": "ClientComputedContentSHA256",
+    "s3_computed_content_sha256": "S3ComputedContentSHA256",
+}
 
 
 class Gateway:
@@ -126,20 +149,18 @@ class Gateway:
     def identify(self, exchange: Exchange) -> None:
         """Prove the signature; after this the principal is who signed, or anonymous where nothing was signed."""
         claims = exchange.claims
+        request = exchange.request
         if claims is None:
-            exchange.payload_rule = Unsigned()
+            exchange.payload_rule = anonymous_rule(request.headers)
             return
         assert exchange.entry is not None
-        request = exchange.request
         credential = self.access.find(claims, request)
         exchange.payload_rule = self.verifier.verify(
             claims, request, credential.secret, exchange.now, service=exchange.entry.name, bucket=exchange.virtual_host
         )
-        if credential.token is not None:
-            if claims.token is None or claims.token != credential.token:
-                raise Refused(Reason.BAD_TOKEN, "The session token does not belong to this access key.", {})
-            if credential.expires is not None and exchange.now >= credential.expires:
-                raise Refused(Reason.EXPIRED_TOKEN, "The session token has expired.", {})
+        check_credential(
+            claims, exchange.now, active=credential.active, token=credential.token, expires=credential.expires
+        )
         exchange.principal = credential.principal
 
     async def receive(self, exchange: Exchange) -> None:
@@ -252,9 +273,12 @@ class Gateway:
 
     def translate(self, exchange: Exchange, refused: Refused) -> ServiceError:
         """Give a refused signature the code that the client's protocol has for it."""
-        code, status = code_for(refused.reason, self._style(exchange))
-        exchange.detail = f"{refused.reason}: {refused.message}"
-        return NamedError(code, refused.message, status, **refused.facts)
+        style = self._style(exchange)
+        code, status = code_for(refused.reason, style)
+        text = text_for(refused, style)
+        exchange.detail = f"{code} ({refused.reason}): {text}"
+        members = {_MEMBERS[name]: value for name, value in refused.facts.items() if name in _MEMBERS}
+        return NamedError(code, text, status, **members)
 
     def refuse(self, exchange: Exchange, error: ServiceError) -> Reply:
         """Write an error in the client's protocol."""
@@ -286,9 +310,8 @@ class Gateway:
         assert exchange.payload_rule is not None
         return exchange.payload_rule
 
-    def _style(self, exchange: Exchange) -> str:
-        protocol = exchange.protocol or protocol_of(exchange.request, exchange.entry)
-        return {"json": "json", "query": "query", "ec2": "query"}.get(protocol, "s3")
+    def _style(self, exchange: Exchange) -> Style:
+        return _STYLES.get(exchange.protocol or protocol_of(exchange.request, exchange.entry), "s3")
 
 
 def protocol_of(request: Request, entry: Entry | None) -> str:
