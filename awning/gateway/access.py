@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from awning.auth.claims import Claims
 from awning.auth.principal import root_of
 from awning.auth.refused import Reason, Refused
-from awning.auth.claims import Claims
 from awning.contracts import Credential, FindCredential, FindSession
 from awning.gateway.address import read_host
 from awning.net.messages import Request

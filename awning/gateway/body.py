@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
-from awning.auth.refused import Refused
 from awning.auth.payload import PayloadRule
+from awning.auth.refused import Refused
 from awning.auth.streaming import ChunkDecoder, decoded_length, decoder_for
 from awning.net.messages import BodyError, Request
 from awning.protocols.errors import NamedError, ServiceError

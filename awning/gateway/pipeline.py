@@ -11,8 +11,8 @@ from typing import Any
 
 from awning.auth.decision import ALLOWED, Decision
 from awning.auth.evaluate import decide
-from awning.auth.principal import ANONYMOUS
 from awning.auth.payload import PayloadRule, anonymous_rule, check_whole
+from awning.auth.principal import ANONYMOUS
 from awning.auth.refused import Reason, Refused, Style, code_for, text_for
 from awning.auth.signature import Verifier, check_credential
 from awning.gateway.access import DEFAULT_ACCOUNT, Access

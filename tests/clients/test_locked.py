@@ -1,0 +1,252 @@
+"""Locked by default: what is not signed, not signed right, or not allowed, is refused with AWS's code, and nothing happens."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+import botocore.auth
+import botocore.awsrequest
+import botocore.credentials
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.conftest import LiveRegion
+
+
+def code(caught: pytest.ExceptionInfo[ClientError]) -> tuple[str, int]:
+    response: Any = caught.value.response
+    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
+
+
+def signed(
+    live: LiveRegion,
+    method: str,
+    path: str,
+    body: bytes = b"",
+    *,
+    service: str = "s3",
+    headers: dict[str, str] | None = None,
+    secret: str = "test",
+    signer: type[Any] = botocore.auth.S3SigV4Auth,
+) -> botocore.awsrequest.AWSRequest:
+    """A request signed by botocore, to be sent as it is or altered first."""
+    request = botocore.awsrequest.AWSRequest(method, live.endpoint + path, headers=headers or {}, data=body)
+    signer(botocore.credentials.Credentials("test", secret), service, "us-east-1").add_auth(request)
+    return request
+
+
+def send(live: LiveRegion, request: Any, body: bytes | None = None) -> tuple[int, str]:
+    """Send a signed request; returns status and body."""
+    connection = http.client.HTTPConnection("127.0.0.1", live.port, timeout=20)
+    parts = urlsplit(request.url)
+    target = parts.path + (f"?{parts.query}" if parts.query else "")
+    content = (request.data or b"") if body is None else body
+    connection.request(request.method, target, content, dict(request.headers.items()))
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    return answer.status, text
+
+
+@pytest.mark.parametrize(
+    ("service", "call", "unknown", "wrong"),
+    [
+        ("s3", "list_buckets", ("InvalidAccessKeyId", 403), ("SignatureDoesNotMatch", 403)),
+        ("sqs", "list_queues", ("UnrecognizedClientException", 400), ("InvalidSignatureException", 400)),
+        ("iam", "list_users", ("InvalidClientTokenId", 403), ("SignatureDoesNotMatch", 403)),
+        ("sts", "get_caller_identity", ("InvalidClientTokenId", 403), ("SignatureDoesNotMatch", 403)),
+    ],
+)
+def test_each_protocol_has_its_own_codes(
+    region: LiveRegion, service: str, call: str, unknown: tuple[str, int], wrong: tuple[str, int]
+) -> None:
+    with pytest.raises(ClientError) as caught:
+        getattr(region.client(service, key="AKIAIOSFODNN7EXAMPLE"), call)()
+    assert code(caught) == unknown
+    with pytest.raises(ClientError) as caught:
+        getattr(region.client(service, secret="wrong"), call)()
+    assert code(caught) == wrong
+
+
+def test_a_mismatch_shows_the_canonical_request_that_was_computed(region: LiveRegion) -> None:
+    request = signed(region, "GET", "/", secret="wrong")
+    status, text = send(region, request)
+    assert status == 403
+    assert "<Code>SignatureDoesNotMatch</Code>" in text
+    assert "<CanonicalRequest>GET\n/\n" in text.replace("&#xa;", "\n").replace("&#10;", "\n")
+    assert "<AWSAccessKeyId>test</AWSAccessKeyId>" in text
+
+
+def test_an_altered_body_is_refused_and_not_stored(region: LiveRegion) -> None:
+    s3 = region.client("s3")
+    s3.create_bucket(Bucket="altered-body")
+    request = signed(region, "PUT", "/altered-body/key", b"what was signed")
+    status, text = send(region, request, b"what was sent..")
+    assert (status, "<Code>XAmzContentSHA256Mismatch</Code>" in text) == (400, True)
+    assert "Contents" not in s3.list_objects_v2(Bucket="altered-body")
+
+
+def test_an_altered_large_body_is_refused_and_not_stored(region: LiveRegion) -> None:
+    s3 = region.client("s3")
+    s3.create_bucket(Bucket="altered-large")
+    request = signed(region, "PUT", "/altered-large/key", b"a" * 3_000_000)
+    status, text = send(region, request, b"a" * 2_999_999 + b"b")
+    assert (status, "<Code>XAmzContentSHA256Mismatch</Code>" in text) == (400, True)
+    assert "Contents" not in s3.list_objects_v2(Bucket="altered-large")
+
+
+def test_an_altered_signed_header_is_refused(region: LiveRegion) -> None:
+    region.client("s3").create_bucket(Bucket="altered-header")
+    request = signed(region, "PUT", "/altered-header/key", b"x", headers={"x-amz-meta-colour": "green"})
+    request.headers.replace_header("x-amz-meta-colour", "red")
+    status, text = send(region, request)
+    assert (status, "<Code>SignatureDoesNotMatch</Code>" in text) == (403, True)
+
+
+def test_an_unsigned_amz_header_is_refused(region: LiveRegion) -> None:
+    region.client("s3").create_bucket(Bucket="added-header")
+    request = signed(region, "PUT", "/added-header/key", b"x")
+    request.headers["x-amz-meta-colour"] = "red"
+    status, text = send(region, request)
+    assert (status, "<Code>AccessDenied</Code>" in text) == (403, True)
+
+
+def test_a_request_of_yesterday_is_refused(region: LiveRegion, monkeypatch: pytest.MonkeyPatch) -> None:
+    then = time.time() - 86400
+    for module in ("botocore.auth", "botocore.compat"):
+        monkeypatch.setattr(f"{module}.get_current_datetime", lambda *_, **__: _datetime(then), raising=False)
+    request = signed(region, "GET", "/")
+    monkeypatch.undo()
+    status, text = send(region, request)
+    assert (status, "<Code>RequestTimeTooSkewed</Code>" in text) == (403, True)
+
+
+def _datetime(seconds: float) -> Any:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
+
+
+def test_an_expired_presigned_url_is_refused(region: LiveRegion) -> None:
+    s3 = region.client("s3")
+    s3.create_bucket(Bucket="presigned")
+    s3.put_object(Bucket="presigned", Key="key", Body=b"content")
+    from botocore.config import Config
+
+    for version in ("s3v4", "s3"):
+        url = region.client("s3", config=Config(signature_version=version)).generate_presigned_url(
+            "get_object", Params={"Bucket": "presigned", "Key": "key"}, ExpiresIn=2
+        )
+        request = botocore.awsrequest.AWSRequest("GET", url)
+        assert send(region, request) == (200, "content")
+        time.sleep(3.1)
+        status, text = send(region, request)
+        assert (status, "<Code>AccessDenied</Code>" in text, "expired" in text) == (403, True, True)
+
+
+def test_a_header_signature_of_version_2_is_refused(region: LiveRegion) -> None:
+    request = botocore.awsrequest.AWSRequest(
+        "GET", region.endpoint + "/", headers={"Authorization": "AWS test:c2lnbmF0dXJl"}
+    )
+    status, text = send(region, request)
+    assert (status, "AWS4-HMAC-SHA256" in text, "<Code>InvalidRequest</Code>" in text) == (400, True, True)
+
+
+def test_without_a_signature_nothing_private_is_served(region: LiveRegion) -> None:
+    region.client("s3").create_bucket(Bucket="private")
+    for path in ("/", "/private", "/private/key"):
+        status, text = send(region, botocore.awsrequest.AWSRequest("GET", region.endpoint + path))
+        assert (status, "<Code>AccessDenied</Code>" in text) == (403, True)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Host": "rebound.evil.example"},
+    ],
+    ids=str,
+)
+def test_a_web_page_is_not_root_by_knowing_the_well_known_key(region: LiveRegion, headers: dict[str, str]) -> None:
+    request = botocore.awsrequest.AWSRequest(
+        "POST",
+        region.endpoint + "/",
+        headers={"Host": f"127.0.0.1:{region.port}", **headers},
+        data=b"Action=ListUsers&Version=2010-05-08",
+    )
+    request.headers["Content-Type"] = "application/x-www-form-urlencoded"
+    botocore.auth.SigV4Auth(botocore.credentials.Credentials("test", "test"), "iam", "us-east-1").add_auth(request)
+    status, text = send(region, request)
+    assert (status, "AccessDenied" in text) == (403, True), text
+
+
+def user_client(live: LiveRegion, name: str, service: str, *statements: dict[str, Any]) -> Any:
+    iam = live.client("iam")
+    iam.create_user(UserName=name)
+    if statements:
+        document = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+        iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=document)
+    made = iam.create_access_key(UserName=name)["AccessKey"]
+    return live.client(service, key=made["AccessKeyId"], secret=made["SecretAccessKey"])
+
+
+def test_a_user_without_permission_is_denied_and_a_change_counts_at_once(region: LiveRegion) -> None:
+    sqs = user_client(region, "newcomer", "sqs")
+    with pytest.raises(ClientError, match=r"newcomer is not authorized to perform: sqs:CreateQueue"):
+        sqs.create_queue(QueueName="newcomers")
+    allow = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}}
+    region.client("iam").put_user_policy(UserName="newcomer", PolicyName="own", PolicyDocument=json.dumps(allow))
+    assert sqs.create_queue(QueueName="newcomers")["QueueUrl"]
+    region.client("iam").delete_user_policy(UserName="newcomer", PolicyName="own")
+    with pytest.raises(ClientError, match="not authorized"):
+        sqs.list_queues()
+
+
+def test_an_explicit_deny_wins(region: LiveRegion) -> None:
+    region.client("s3").create_bucket(Bucket="denied")
+    s3 = user_client(
+        region,
+        "denied-user",
+        "s3",
+        {"Effect": "Allow", "Action": "s3:*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::denied/secret/*"},
+    )
+    s3.put_object(Bucket="denied", Key="open", Body=b"1")
+    with pytest.raises(ClientError, match="explicit deny") as caught:
+        s3.put_object(Bucket="denied", Key="secret/key", Body=b"1")
+    assert code(caught) == ("AccessDenied", 403)
+
+
+def test_an_inactive_key_is_refused(region: LiveRegion) -> None:
+    sts = user_client(region, "resting", "sts")
+    assert sts.get_caller_identity()["Arn"].endswith(":user/resting")
+    iam = region.client("iam")
+    key = iam.list_access_keys(UserName="resting")["AccessKeyMetadata"][0]["AccessKeyId"]
+    iam.update_access_key(UserName="resting", AccessKeyId=key, Status="Inactive")
+    with pytest.raises(ClientError) as caught:
+        sts.get_caller_identity()
+    assert code(caught) == ("InvalidClientTokenId", 403)
+
+
+@pytest.mark.parametrize(
+    ("service", "call", "named"),
+    [
+        ("s3", lambda s3: s3.put_bucket_website(Bucket="b", WebsiteConfiguration={}), "PutBucketWebsite"),
+        ("s3", lambda s3: s3.put_object(Bucket="b", Key="k", ServerSideEncryption="aws:kms"), "ServerSideEncryption"),
+        ("sqs", lambda sqs: sqs.create_queue(QueueName="x", Attributes={"KmsMasterKeyId": "k"}), "KmsMasterKeyId"),
+        ("iam", lambda iam: iam.create_account_alias(AccountAlias="alias"), "CreateAccountAlias"),
+        ("dynamodb", lambda db: db.list_tables(), "dynamodb"),
+    ],
+)
+def test_what_is_not_supported_is_refused_by_name(region: LiveRegion, service: str, call: Any, named: str) -> None:
+    from botocore.config import Config
+
+    with pytest.raises(ClientError, match=named) as caught:
+        call(region.client(service, config=Config(retries={"total_max_attempts": 1})))
+    assert code(caught)[1] == 501
