@@ -7,7 +7,7 @@ A crash between the two repeats the delivery, and the receiver's record makes th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from awning.auth.principal import Principal
 from awning.contracts import Deliver
@@ -38,7 +38,6 @@ class Courier:
         self._report = report
         self._news = asyncio.Event()
         self._stopping = False
-        self._failures: Mapping[str, str] = {}
 
     def kick(self) -> None:
         """Look at the outbox now."""
@@ -75,7 +74,11 @@ class Courier:
             reason = f"{type(error).__name__}: {error}"
             self._report(f"outbox of {room.name}: {letter.kind} to {letter.arn}: {reason}")
             call = room.call(service_facts(room.name))
-            await room.write(call, lambda call: room.outbox.failed(call.db, letter.seq, call.now, reason))
+            given_up = await room.write(call, lambda call: room.outbox.failed(call.db, letter.seq, call.now, reason))
+            if given_up is not None:
+                self._report(
+                    f"outbox of {room.name}: gave {letter.kind} to {letter.arn} up after {given_up.attempts} tries."
+                )
             return
         call = room.call(service_facts(room.name))
         await room.write(call, lambda call: room.outbox.delivered(call.db, letter.seq))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from awning.kit.courier import service_facts
 from awning.kit.room import Room
@@ -21,28 +22,52 @@ class PassState:
     steps: int = 0
 
 
+_SWEEP_EVERY = 1.0
+
+
 class Passes:
-    """Runs a room's `work`. `report` is called with a line where a pass fails; it is tried again at its next turn."""
+    """Runs a room's `work`, and removes the blobs that nothing refers to.
+
+    `report` is called with a line where a pass fails; it is tried again at its next turn.
+    """
 
     def __init__(self, room: Room, report: Callable[[str], None]) -> None:
         self.room = room
         self.states = [PassState(f"{room.name}.{work.name}") for work in room.service.work]
+        if room.service.keeps is not None:
+            self.states.append(PassState(f"{room.name}.sweep_blobs"))
         self._report = report
+        self._collected = False
 
     def tasks(self) -> list[asyncio.Task[None]]:
         """Start a task per pass; cancel them to stop."""
-        pairs = zip(self.room.service.work, self.states, strict=True)
-        return [asyncio.create_task(self._run(work, state), name=state.name) for work, state in pairs]
+        room = self.room
+        steps = [(partial(self._step, work), work.every) for work in room.service.work]
+        if room.service.keeps is not None:
+            steps.append((self._sweep, _SWEEP_EVERY))
+        pairs = zip(steps, self.states, strict=True)
+        return [asyncio.create_task(self._run(step, every, state), name=state.name) for (step, every), state in pairs]
 
-    async def _run(self, work: Work, state: PassState) -> None:
+    async def _run(self, step: Callable[[], Awaitable[bool]], every: float, state: PassState) -> None:
         while True:
             more = False
             try:
-                more = bool(await self.room.write(self.room.call(service_facts(self.room.name)), work.run))
+                more = await step()
                 state.last_error = None
             except Exception as error:
                 state.last_error = f"{type(error).__name__}: {error}"
                 self._report(f"pass {state.name}: {state.last_error}")
             state.last_run = self.room.clock.now()
             state.steps += 1
-            await asyncio.sleep(0 if more else work.every)
+            await asyncio.sleep(0 if more else every)
+
+    async def _step(self, work: Work) -> bool:
+        return bool(await self.room.write(self.room.call(service_facts(self.room.name)), work.run))
+
+    async def _sweep(self) -> bool:
+        room, keeps = self.room, self.room.service.keeps
+        assert keeps is not None
+        if not self._collected:
+            await room.blobs.collect(lambda ids: keeps(room.call(service_facts(room.name)), ids))
+            self._collected = True
+        return await room.blobs.sweep(room.writer) > 0

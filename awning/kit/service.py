@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -49,7 +49,8 @@ class Service:
     guard: answers, from committed state, what a resource says about its users (None: there is no such resource).
     answers: contracts' questions to functions `(call, question) -> answer`; they read only.
     accepts: contracts' deliveries to functions `(call, delivery) -> None`; they run in a batch, exactly once each.
-    work: background passes. global_: one set of resources for all regions (iam, s3's bucket names).
+    work: background passes. keeps: of some blob ids, those that the room's rows refer to; a room without it has no blobs.
+    global_: one set of resources for all regions (iam, s3's bucket names).
     gauges: figures for /metrics, `(call) -> {(name, labels): value}`.
     """
 
@@ -63,6 +64,7 @@ class Service:
     answers: Mapping[type, Callable[..., Any]] = field(default_factory=dict)
     accepts: Mapping[type, Callable[..., None]] = field(default_factory=dict)
     work: Sequence[Work] = ()
+    keeps: Callable[[Call, Sequence[str]], Iterable[str]] | None = None
     global_: bool = False
     gauges: Callable[[Call], Mapping[tuple[str, tuple[tuple[str, str], ...]], float]] | None = None
 

@@ -1,0 +1,278 @@
+"""A room: batches, waiting, memory that follows the tables, questions and deliveries."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from awning import contracts
+from awning.contracts import Deliver
+from awning.kit.call import Call
+from awning.kit.courier import Courier
+from awning.kit.errors import ServiceError
+from tests.kit.conftest import Workshop, facts, get, put, run, wait_for
+
+
+class NoteExists(ServiceError):
+    """Said by a test's operation."""
+
+
+def test_a_write_is_seen_by_reads_and_by_the_next_start(workshop: Workshop) -> None:
+    async def scenario() -> None:
+        room = workshop.room()
+        assert await room.write(room.call(facts()), put, ("a", "first")) == "a"
+        assert get(room.call(facts()), "a") == "first"
+        assert room.memory.count == 1
+        await workshop.close()
+        again = workshop.room()
+        assert get(again.call(facts()), "a") == "first"
+        assert again.memory.count == 1
+        await workshop.close()
+
+    run(scenario())
+
+
+def test_a_call_that_fails_takes_only_itself_back(workshop: Workshop) -> None:
+    def fail(call: Call) -> None:
+        put(call, "b", "not to be")
+        raise NoteExists("no")
+
+    async def scenario() -> None:
+        room = workshop.room()
+        outcomes = await asyncio.gather(
+            room.write(room.call(facts()), put, ("a", "1")),
+            room.write(room.call(facts()), fail),
+            room.write(room.call(facts()), put, ("c", "3")),
+            return_exceptions=True,
+        )
+        assert [type(outcome) for outcome in outcomes] == [str, NoteExists, str]
+        assert [get(room.call(facts()), name) for name in "abc"] == ["1", None, "3"]
+        assert room.memory.count == 2
+        assert room.writer.stats.batches == 1
+        await workshop.close()
+
+    run(scenario())
+
+
+def test_memory_follows_when_the_whole_batch_fails(workshop: Workshop) -> None:
+    async def scenario() -> None:
+        room = workshop.room()
+        await room.write(room.call(facts()), put, ("a", "1"))
+        (pages,) = room.database.writer.execute("PRAGMA page_count").fetchone()
+        room.database.writer.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(Exception, match="full"):
+            await room.write(room.call(facts()), put, ("big", "x" * 100_000))
+        assert room.memory.count == 1
+        room.database.writer.execute("PRAGMA max_page_count = 100000")
+        await room.write(room.call(facts()), put, ("big", "x" * 100_000))
+        assert room.memory.count == 2
+        await workshop.close()
+
+    run(scenario())
+
+
+def test_a_waiting_call_runs_again_when_its_key_is_woken(workshop: Workshop) -> None:
+    async def scenario() -> None:
+        room = workshop.room()
+        waiting = asyncio.ensure_future(room.write(room.call(facts()), wait_for, ("a", 20)))
+        await asyncio.sleep(0.01)
+        assert len(room.waiters) == 1
+        await room.write(room.call(facts()), put, ("a", "came"))
+        assert await waiting == "came"
+        assert len(room.waiters) == 0
+        await workshop.close()
+
+    run(scenario())
+
+
+def test_a_wake_in_the_same_batch_is_not_lost(workshop: Workshop) -> None:
+    async def scenario() -> None:
+        room = workshop.room()
+        waiting = asyncio.ensure_future(room.write(room.call(facts()), wait_for, ("a", 20)))
+        putting = asyncio.ensure_future(room.write(room.call(facts()), put, ("a", "came")))
+        assert await waiting == "came"
+        await putting
+        await workshop.close()
+
+    run(scenario())
+
+
+def test_a_waiting_call_answers_when_the_clock_is_moved_past_its_time(workshop: Workshop) -> None:
+    async def scenario() -> None:
+        room = workshop.room()
+        waiting = asyncio.ensure_future(room.write(room.call(facts()), wait_for, ("a", 20)))
+        await asyncio.sleep(0.01)
+        workshop.clock.advance(21)
+        room.tick()
+        assert await waiting is None
+        await workshop.close()
+
+    run(scenario())
+
+
+def test_a_waiting_call_looks_again_at_its_own_time(workshop: Workshop) -> None:
+    async def scenario() -> None:
+        room = workshop.room()
+        looks: list[float] = []
+
+        def look(call: Call) -> str:
+            looks.append(call.now)
+            if len(looks) < 2:
+                call.wait("notes", 20, retry_at=call.now + 0.05)
+            return "seen"
+
+        assert await room.write(room.call(facts()), look) == "seen"
+        assert looks[1] >= looks[0] + 0.05
+        await workshop.close()
+
+    run(scenario())
+
+
+def test_a_waiting_call_whose_client_went_away_is_never_run_again(workshop: Workshop) -> None:
+    async def scenario() -> None:
+        room = workshop.room()
+        runs: list[str] = []
+
+        def look(call: Call, name: str) -> str | None:
+            runs.append(name)
+            return wait_for(call, "a", 20)
+
+        gone = asyncio.ensure_future(room.write(room.call(facts()), look, ("gone",)))
+        await asyncio.sleep(0.01)
+        here = asyncio.ensure_future(room.write(room.call(facts()), look, ("here",)))
+        await asyncio.sleep(0.01)
+        gone.cancel()
+        await asyncio.sleep(0)
+        await room.write(room.call(facts()), put, ("a", "came"))
+        assert await here == "came"
+        assert runs == ["gone", "here", "here"]
+        await workshop.close()
+
+    run(scenario())
+
+
+def test_a_stop_answers_who_waits(workshop: Workshop) -> None:
+    async def scenario() -> None:
+        room = workshop.room()
+        waiting = asyncio.ensure_future(room.write(room.call(facts()), wait_for, ("a", 20)))
+        await asyncio.sleep(0.01)
+        await workshop.close()
+        assert await waiting is None
+
+    run(scenario())
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverNote(Deliver):
+    """A delivery for these tests."""
+
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FindNote:
+    name: str
+
+
+def take_in(call: Call, delivery: DeliverNote) -> None:
+    put(call, delivery.arn, delivery.text)
+
+
+def post(call: Call, *notes: DeliverNote) -> None:
+    for note in notes:
+        call.send(note)
+
+
+def test_a_room_asks_another(workshop: Workshop) -> None:
+    async def scenario() -> None:
+        asking = workshop.room("asking")
+        answering = workshop.room("answering", answers={FindNote: lambda call, question: get(call, question.name)})
+        await answering.write(answering.call(facts()), put, ("a", "known"))
+        assert asking.call(facts()).ask(FindNote("a")) == "known"
+        with pytest.raises(LookupError):
+            asking.call(facts()).ask(DeliverNote("nobody"))
+        await workshop.close()
+
+    run(scenario())
+
+
+def test_a_delivery_arrives_once_and_what_failed_leaves_nothing(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contracts, "DeliverNote", DeliverNote, raising=False)
+
+    def fail(call: Call) -> None:
+        call.send(DeliverNote("never"))
+        raise NoteExists("no")
+
+    async def scenario() -> None:
+        sender = workshop.room("sender")
+        taker = workshop.room("taker", accepts={DeliverNote: take_in})
+        reports: list[str] = []
+        courier = Courier(sender, {DeliverNote: taker}.get, reports.append)  # type: ignore[arg-type]
+        workshop.around.on_sent = lambda room: courier.kick()
+        carrying = asyncio.ensure_future(courier.run())
+        with pytest.raises(NoteExists):
+            await sender.write(sender.call(facts()), fail)
+        await sender.write(
+            sender.call(facts()), post, tuple(DeliverNote(f"n{number}", text="x") for number in range(200))
+        )
+        while sender.outbox.waiting(sender.database.reader):
+            await asyncio.sleep(0.005)
+        courier.stop()
+        await carrying
+        assert taker.memory.count == 200
+        assert get(taker.call(facts()), "never") is None
+        assert reports == []
+        await workshop.close()
+
+    run(scenario())
+
+
+def test_a_repeated_delivery_is_void(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The crash between the receiver's commit and the sender's: the letter comes again."""
+    monkeypatch.setattr(contracts, "DeliverNote", DeliverNote, raising=False)
+
+    async def scenario() -> None:
+        sender = workshop.room("sender")
+        taker = workshop.room("taker", accepts={DeliverNote: take_in})
+        courier = Courier(sender, {DeliverNote: taker}.get, lambda line: None)  # type: ignore[arg-type]
+        await sender.write(sender.call(facts()), post, (DeliverNote("n", text="x"),))
+        (letter,) = sender.outbox.due(sender.database.reader, workshop.clock.now(), 10)
+        await courier._deliver(letter)
+        await courier._deliver(letter)
+        assert taker.memory.count == 1
+        await workshop.close()
+
+    run(scenario())
+
+
+def test_what_nobody_accepts_is_reported_and_kept(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contracts, "DeliverNote", DeliverNote, raising=False)
+
+    async def scenario() -> None:
+        sender = workshop.room("sender")
+        reports: list[str] = []
+        courier = Courier(sender, lambda kind: None, reports.append)
+        await sender.write(sender.call(facts()), post, (DeliverNote("n", text="x"),))
+        (letter,) = sender.outbox.due(sender.database.reader, workshop.clock.now(), 10)
+        await courier._deliver(letter)
+        assert "No room accepts DeliverNote" in reports[0]
+        assert sender.outbox.waiting(sender.database.reader) == 1
+        assert sender.outbox.due(sender.database.reader, workshop.clock.now(), 10) == []
+        await workshop.close()
+
+    run(scenario())
+
+
+def test_a_stranger_question_or_call_is_an_error_of_ours(workshop: Workshop) -> None:
+    async def scenario() -> Any:
+        room = workshop.room()
+        with pytest.raises(RuntimeError):
+            room.call(facts()).allowed("s3:GetObject", "*")
+        await workshop.close()
+
+    run(scenario())
