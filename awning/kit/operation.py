@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any
+
+from awning.protocols.honours import ALL, Honours
 
 if TYPE_CHECKING:
     from awning.kit.call import Call
 
-ALL: Final = "ALL"
-"""In `honours`: this member and all below it."""
-
-Honours: TypeAlias = "str | AbstractSet[str] | Mapping[str, Honours]"
-"""ALL; a set of an enum's values or of a map's keys; or for a structure, per member, what is honoured below it.
-
-Lists are transparent: what stands for a list of structures is what each structure honours. A scalar member's entry is ALL.
-"""
+__all__ = ["ALL", "Honours", "Needs", "Operation", "Params", "operation"]
 
 Params = dict[str, Any]
 """An operation's parameters: top-level names in snake_case, nested names as in the model (as boto3 takes them)."""

@@ -1,0 +1,330 @@
+"""JSON 1.0 and 1.1: `X-Amz-Target` names the operation, the body is one JSON object.
+
+A null member is an absent one. Errors carry their shape's full name in `__type`.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from awning.protocols import times
+from awning.protocols.errors import NamedError, ServiceError
+from awning.protocols.honours import Coverage
+from awning.protocols.reading import Reader
+from awning.protocols.shapes import Shape
+from awning.protocols.source import Block, Source
+from awning.protocols.wire import ErrorContext, Match, Reply, Wire
+
+if TYPE_CHECKING:
+    from awning.protocols.model import BoundOperation, KnownError, Model, ModelOperation
+
+MAX_DEPTH: Final = 64
+_CORAL: Final = "com.amazon.coral.service#"
+_COMMON: Final[Mapping[str, str]] = {
+    "AccessDenied": "AccessDeniedException",
+    "InvalidAction": "UnknownOperationException",
+}
+_VALIDATION: Final[Mapping[str, str]] = {"ValidationException": "com.amazon.coral.validate#"}
+
+
+def serialization(message: str) -> ServiceError:
+    """The error for a body that is no JSON, or has a value of the wrong type."""
+    return NamedError("SerializationException", message)
+
+
+def _found(value: Any) -> str:
+    if isinstance(value, dict):
+        return "Start of structure or map found where not expected."
+    if isinstance(value, list):
+        return "Start of list found where not expected"
+    return {str: "STRING_VALUE", bool: "TRUE_VALUE" if value else "FALSE_VALUE", type(None): "NULL_VALUE"}.get(
+        type(value), "NUMBER_VALUE"
+    )
+
+
+def wrong_type(value: Any, wanted: str) -> ServiceError:
+    """The error for a value that is not of the wanted kind (`String`, `Integer`…)."""
+    found = _found(value)
+    return serialization(found if " " in found else f"{found} can not be converted to {wanted}")
+
+
+def to_string(value: Any) -> str:
+    if type(value) is not str:
+        raise wrong_type(value, "String")
+    return value
+
+
+def to_boolean(value: Any) -> bool:
+    if type(value) is not bool:
+        raise wrong_type(value, "Boolean")
+    return value
+
+
+def _to_whole(limit: int, wanted: str) -> Callable[[Any], int]:
+    def to_whole(value: Any) -> int:
+        if type(value) is float and value.is_integer():
+            value = int(value)
+        if type(value) is not int or not -limit <= value < limit:
+            raise wrong_type(value, wanted)
+        return value
+
+    return to_whole
+
+
+def to_number(value: Any) -> float:
+    if type(value) is str and value in ("NaN", "Infinity", "-Infinity"):
+        return float(value)
+    if type(value) not in (int, float):
+        raise wrong_type(value, "Double")
+    return float(value)
+
+
+def to_blob(value: Any) -> bytes:
+    try:
+        return b64decode(to_string(value), validate=True)
+    except (Base64Error, ValueError) as error:
+        raise serialization("STRING_VALUE can not be converted to a Blob: it is not Base64") from error
+
+
+def to_timestamp(value: Any) -> float:
+    try:
+        if type(value) is str:
+            return times.from_text(value)
+        if type(value) in (int, float):
+            return times.from_number(value)
+    except (ValueError, OverflowError) as error:
+        raise serialization("Invalid timestamp") from error
+    raise wrong_type(value, "Timestamp")
+
+
+def to_structure(value: Any) -> dict[str, Any]:
+    if type(value) is not dict:
+        raise wrong_type(value, "a structure") if isinstance(value, list) else serialization("Unexpected field type")
+    return value
+
+
+def to_items(value: Any) -> list[Any]:
+    if type(value) is not list:
+        raise wrong_type(value, "a list") if isinstance(value, dict) else serialization("Unexpected field type")
+    if None in value:
+        raise serialization("NULL_VALUE can not be an item of a list")
+    return value
+
+
+def to_entries(value: Any) -> list[tuple[str, Any]]:
+    return [(key, item) for key, item in to_structure(value).items() if item is not None]
+
+
+_SCALARS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "string": to_string,
+    "character": to_string,
+    "boolean": to_boolean,
+    "integer": _to_whole(1 << 31, "Integer"),
+    "long": _to_whole(1 << 63, "Long"),
+    "float": to_number,
+    "double": to_number,
+    "blob": to_blob,
+    "timestamp": to_timestamp,
+}
+
+
+def _depth_exceeds(value: Any, limit: int) -> bool:
+    level = [value]
+    for _ in range(limit):
+        level = [
+            item
+            for node in level
+            for item in (node.values() if type(node) is dict else node)
+            if type(item) is dict or type(item) is list
+        ]
+        if not level:
+            return False
+    return True
+
+
+def load(body: bytes) -> dict[str, Any]:
+    """Return the object that a body is. Raises SerializationException."""
+    if not body:
+        return {}
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise serialization("The request body is not well-formed JSON.") from error
+    if type(value) is not dict:
+        raise serialization(
+            "Start of list found where not expected" if type(value) is list else "Unexpected field type"
+        )
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _depth_exceeds(value, MAX_DEPTH):
+        raise serialization(f"The request body is nested deeper than {MAX_DEPTH} levels.")
+    value.pop("__type", None)
+    return value
+
+
+class JsonReader(Reader):
+    """Reads out of what orjson returns."""
+
+    def wire_name(self, name: str, shape: Shape) -> str:
+        return shape.wire_name or name
+
+    def open_structure(self, block: Block, raw: str) -> None:
+        block.line(f"fields = {self.source.helper(to_structure)}({raw})")
+
+    def scalar(self, shape: Shape, name: str) -> Callable[[Any], Any]:
+        return _SCALARS[shape.kind]
+
+    def inline(self, block: Block, shape: Shape, raw: str, name: str) -> str | None:
+        if shape.kind in ("string", "boolean"):
+            kind, wanted = ("str", "String") if shape.kind == "string" else ("bool", "Boolean")
+            block.line(f"if type({raw}) is not {kind}: raise {self.source.helper(wrong_type)}({raw}, {wanted!r})")
+            return raw
+        return None
+
+    def items(self, shape: Shape, raw: str, name: str) -> str:
+        return f"{self.source.helper(to_items)}({raw})"
+
+    def entries(self, shape: Shape, raw: str, name: str) -> str:
+        return f"{self.source.helper(to_entries)}({raw})"
+
+
+def _encode(value: Any) -> Any:
+    """orjson's hook for what JSON has no type for."""
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return b64encode(value).decode("ascii")
+    if isinstance(value, datetime):
+        return times.to_epoch(value)
+    raise TypeError(f"a reply cannot carry a {type(value).__name__}")
+
+
+def dump(value: Any) -> bytes:
+    """Return JSON; bytes become Base64, datetimes epoch seconds."""
+    return orjson.dumps(value, default=_encode, option=orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS)
+
+
+def unknown_member(operation: str, path: str, names: Any, known: Any) -> None:
+    """Our own fault: an operation returned a member that its output does not have. Raises TypeError."""
+    for name in names:
+        if name not in known and not (isinstance(name, str) and name.startswith("@")):
+            raise TypeError(f"{operation}: the reply has no member {path}{name}")
+
+
+class JsonWriter:
+    """Writes the source that turns a result into JSON."""
+
+    def __init__(self, source: Source, operation: str) -> None:
+        self._source = source
+        self._operation = operation
+        self._functions: dict[str, str] = {}
+
+    def convert(self, shape: Shape, value: str) -> str:
+        """Return the expression of what JSON carries for `value`."""
+        if shape.kind == "structure":
+            return f"{self.function(shape)}({value})"
+        if shape.kind == "list" and self.nested(shape.item):
+            return f"[{self.convert(shape.item, 'item')} for item in {value}]"
+        if shape.kind == "map" and self.nested(shape.value):
+            return f"{{key: {self.convert(shape.value, 'item')} for key, item in {value}.items()}}"
+        if shape.kind == "timestamp":
+            return self._timestamp(shape, value)
+        return value
+
+    def nested(self, shape: Shape) -> bool:
+        return shape.kind in ("structure", "timestamp", "list", "map")
+
+    def _timestamp(self, shape: Shape, value: str) -> str:
+        kind = shape.traits.get("timestampFormat")
+        function = {"iso8601": times.to_iso8601, "rfc822": times.to_rfc822}.get(kind or "", times.to_epoch)
+        return f"{self._source.helper(function)}({value})"
+
+    def function(self, shape: Shape) -> str:
+        """Return the name of the function that writes this structure."""
+        if shape.name not in self._functions:
+            name = self._functions[shape.name] = self._source.unique(f"write_{shape.name}")
+            block = self._source.function(name, "value")
+            block.line("out = {}")
+            for member_name, member in shape.members.items():
+                block.line(f"member = value.get({member_name!r})")
+                wire = member.wire_name or member_name
+                block.line(f"if member is not None: out[{wire!r}] = {self.convert(member, 'member')}")
+            known = self._source.constant("known", frozenset(shape.members))
+            helper = self._source.helper(unknown_member)
+            block.line(
+                f"if len(out) != len(value): {helper}({self._operation!r}, {shape.name + '.'!r}, value, {known})"
+            )
+            block.line("return out")
+        return self._functions[shape.name]
+
+
+class JsonFormat:
+    """The format as a whole, for Model."""
+
+    name: Final = "json"
+
+    def match(self, model: Model, wire: Wire) -> Match:
+        target = wire.headers.get(b"x-amz-target", b"")
+        operation = model.targets.get(target)
+        if operation is None:
+            shown = target.decode("ascii", "replace")[:200]
+            raise NamedError("UnknownOperationException", f"The operation {shown} is not known." if shown else "")
+        return Match(operation, self.name)
+
+    def compile_reader(
+        self, bound: BoundOperation, source: Source, coverage: Coverage
+    ) -> Callable[[Match, Wire], dict[str, Any]]:
+        block = source.function("parse", "match, wire")
+        block.line(f"fields = {source.helper(load)}(wire.body)")
+        block.line("out = {}")
+        operation = bound.operation.form(self.name)
+        if operation.input is not None:
+            JsonReader(source, coverage).members(block, operation.input, bound.taken(self.name), ())
+        bound.check(block, source, self.name)
+        block.line("return out")
+        return source.compile("parse")
+
+    def compile_writer(self, operation: ModelOperation, source: Source) -> Callable[[Mapping[str, Any], str], Reply]:
+        form = operation.form(self.name)
+        content_type = (
+            f"application/x-amz-json-{operation.model.metadata(self.name).get('jsonVersion', '1.0')}".encode()
+        )
+        block = source.function("write", "result, request_id")
+        names = {"Reply": Reply, "dump": dump, "finish": finish}
+        for name, helper in names.items():
+            source.helper(helper, name)
+        if form.output is None:
+            unknown = source.helper(unknown_member)
+            block.line(f"if result: {unknown}({operation.name!r}, '', result, ())")
+            body = "b''"
+        else:
+            body = f"dump({JsonWriter(source, operation.name).function(form.output)}(result))"
+        headers = f"[(b'content-type', {content_type!r}), (b'x-amzn-requestid', request_id.encode())]"
+        block.line(f"return finish(result, Reply(200, {headers}, {body}))")
+        return source.compile("write")
+
+    def error(self, known: KnownError, error: ServiceError, request_id: str, context: ErrorContext) -> Reply:
+        facts = context.facts
+        code = facts.json_types.get(known.name, known.name)
+        code = _COMMON.get(code, code)
+        prefix = facts.modelled_prefix if known.modelled else _VALIDATION.get(code, _CORAL)
+        body: dict[str, Any] = {"__type": prefix + code, "message": error.message, **error.members}
+        headers = [
+            (b"content-type", f"application/x-amz-json-{context.metadata.get('jsonVersion', '1.0')}".encode()),
+            (b"x-amzn-requestid", request_id.encode()),
+        ]
+        if "awsQueryCompatible" in context.metadata:
+            fault = "Sender" if known.status < 500 else "Receiver"
+            headers.append((b"x-amzn-query-error", f"{known.query_code};{fault}".encode()))
+        return Reply(known.status, headers, dump(body))
+
+
+def finish(result: Mapping[str, Any], reply: Reply) -> Reply:
+    """Lay an operation's own status and headers over its reply."""
+    if "@status" in result:
+        reply.status = result["@status"]
+    if "@headers" in result:
+        reply.headers.extend(result["@headers"])
+    return reply

@@ -1,0 +1,301 @@
+"""What each service answers to a request that breaks its model: codes and messages as data.
+
+Sources: the services' API references ("Common errors", "Error responses"), botocore's models, and answers quoted in public
+issues. A service that is not in the table answers as its protocol's services usually do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from awning.protocols.errors import NamedError, ServiceError
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An error to give. `message` may use {name} (the member as modelled), {member} (its path, as AWS writes it), {value},
+    {operation}, {version}, {wire} (its name on the wire) and {limit}. `argument` adds ArgumentName and ArgumentValue (S3)."""
+
+    code: str
+    message: str
+    status: int = 400
+    argument: bool = False
+
+    def error(self, **facts: object) -> ServiceError:
+        """Return the error to raise."""
+        members = {"ArgumentName": facts["wire"], "ArgumentValue": facts["value"]} if self.argument else {}
+        message = self.message
+        for name, value in facts.items():
+            message = message.replace("{" + name + "}", str(value))
+        return NamedError(self.code, message, self.status, **members)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """How one service speaks.
+
+    json_types: a code's name in `__type` where it differs. query_codes: a code's name in query replies and in
+    `x-amzn-query-error`. statuses: the HTTP status of errors whose shape has none. answers: by (rule, member or None), where
+    the rule is required, enum, pattern, length, range or type; `patterns`: by the pattern's text.
+    invalid: what the list of all violated constraints goes under; None answers each by itself.
+    """
+
+    modelled_prefix: str = ""
+    json_types: Mapping[str, str] = field(default_factory=dict)
+    renames: Mapping[str, str] = field(default_factory=dict)
+    query_codes: Mapping[str, str] = field(default_factory=dict)
+    statuses: Mapping[str, int] = field(default_factory=dict)
+    answers: Mapping[tuple[str, str | None], Answer] = field(default_factory=dict)
+    patterns: Mapping[str, Answer] = field(default_factory=dict)
+    invalid: Answer | None = None
+    malformed: Answer = Answer("MalformedInput", "{reason}")
+    unknown_operation: Answer = Answer("InvalidAction", "Could not find operation {operation} for version {version}")
+    no_operation: Answer = Answer("MissingAction", "The request must contain the parameter Action.")
+    any_version: bool = False
+    """A query request need not say which version of the API it means."""
+    milliseconds: bool = False
+    """Timestamps in XML have milliseconds."""
+    prolog: bytes = b""
+    xml_namespace: str = ""
+    """Of a REST service's replies; a query service's stands in its model."""
+    error_detail: bool = False
+    """A query error ends with <Detail/>."""
+    url_parameter: str = ""
+    """A query parameter that may be said by the path that the request was sent to."""
+
+
+_CONSTRAINTS = "{count} validation error{s} detected: {problems}"
+_NAME_RULE = (
+    "The specified value for {member} is invalid. It must contain only alphanumeric characters and/or "
+    "the following: {set}"
+)
+
+JSON_FACTS: Final = Facts(invalid=Answer("ValidationException", _CONSTRAINTS))
+
+QUERY_FACTS: Final = Facts(
+    invalid=Answer("ValidationError", _CONSTRAINTS),
+    answers={("type", None): Answer("MalformedInput", "{value} is not a valid value for {member}.")},
+    unknown_operation=Answer("InvalidAction", "Could not find operation {operation} for version {version}"),
+)
+
+
+def _rule(characters: str) -> Answer:
+    return Answer("ValidationError", _NAME_RULE.replace("{set}", characters))
+
+
+_IAM = Facts(
+    invalid=Answer("ValidationError", _CONSTRAINTS),
+    answers={
+        ("type", None): Answer("MalformedInput", "{value} is not a valid value for {member}."),
+        ("pattern", None): Answer("ValidationError", "The specified value for {member} is invalid."),
+        ("pattern", "PolicyDocument"): Answer(
+            "MalformedPolicyDocument", "The policy contains characters that are not allowed."
+        ),
+        ("pattern", "AssumeRolePolicyDocument"): Answer(
+            "MalformedPolicyDocument", "The policy contains characters that are not allowed."
+        ),
+        ("pattern", "Path"): Answer(
+            "ValidationError",
+            "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters "
+            "and/or / characters.",
+        ),
+        ("pattern", "PathPrefix"): Answer(
+            "ValidationError",
+            "The specified value for pathPrefix is invalid. It must begin with / and contain only alphanumeric characters "
+            "and/or / characters.",
+        ),
+    },
+    patterns={
+        r"[\w+=,.@-]+": _rule("+=,.@_-"),
+        r"[\w+=,.@-]*": _rule("+=,.@_-"),
+        r"[\w+=/:,.@-]+": _rule("+=/:,.@_-"),
+        r"[\w]+": Answer(
+            "ValidationError",
+            "The specified value for {member} is invalid. It must contain only alphanumeric characters.",
+        ),
+    },
+)
+
+_STS = Facts(
+    invalid=Answer("ValidationError", _CONSTRAINTS),
+    answers={("type", None): Answer("MalformedInput", "{value} is not a valid value for {member}.")},
+)
+
+_KMS = {
+    "KmsAccessDenied": "KMS.AccessDeniedException",
+    "KmsDisabled": "KMS.DisabledException",
+    "KmsInvalidKeyUsage": "KMS.InvalidKeyUsageException",
+    "KmsInvalidState": "KMS.InvalidStateException",
+    "KmsNotFound": "KMS.NotFoundException",
+    "KmsOptInRequired": "KMS.OptInRequired",
+    "KmsThrottled": "KMS.ThrottlingException",
+}
+_SQS_PREFIXED = (
+    "BatchEntryIdsNotDistinct",
+    "BatchRequestTooLong",
+    "EmptyBatchRequest",
+    "InvalidBatchEntryId",
+    "MessageNotInflight",
+    "PurgeQueueInProgress",
+    "QueueDeletedRecently",
+    "TooManyEntriesInBatchRequest",
+    "UnsupportedOperation",
+)
+
+_SQS = Facts(
+    modelled_prefix="com.amazonaws.sqs#",
+    json_types={
+        "InvalidParameterValue": "InvalidParameterValueException",
+        "InvalidParameterCombination": "InvalidParameterCombinationException",
+        "MissingParameter": "MissingRequiredParameterException",
+    },
+    query_codes={
+        **{name: f"AWS.SimpleQueueService.{name}" for name in _SQS_PREFIXED},
+        **_KMS,
+        "QueueDoesNotExist": "AWS.SimpleQueueService.NonExistentQueue",
+        "QueueNameExists": "QueueAlreadyExists",
+    },
+    statuses={
+        "OverLimit": 403,
+        "PurgeQueueInProgress": 403,
+        "ResourceNotFoundException": 404,
+        "RequestThrottled": 403,
+        "InvalidSecurity": 403,
+        "InvalidAddress": 404,
+    },
+    answers={
+        ("required", None): Answer("MissingParameter", "The request must contain the parameter {name}."),
+        ("type", None): Answer(
+            "InvalidParameterValue", "Value {value} for parameter {name} is invalid. Reason: Must be {wanted}."
+        ),
+        ("enum", None): Answer(
+            "InvalidParameterValue", "Value {value} for parameter {name} is invalid. Reason: Unknown value."
+        ),
+        ("enum", "Attributes"): Answer("InvalidAttributeName", "Unknown Attribute {value}."),
+        ("enum", "AttributeNames"): Answer("InvalidAttributeName", "Unknown Attribute {value}."),
+        ("enum", "MessageSystemAttributeNames"): Answer("InvalidAttributeName", "Unknown Attribute {value}."),
+        ("enum", "MessageSystemAttributes"): Answer(
+            "InvalidParameterValue", "Message system attribute name '{value}' is invalid."
+        ),
+    },
+    invalid=Answer("ValidationException", _CONSTRAINTS),
+    malformed=Answer("MalformedQueryString", "{reason}"),
+    unknown_operation=Answer("InvalidAction", "The action {operation} is not valid for this endpoint."),
+    any_version=True,
+    prolog=b'<?xml version="1.0"?>',
+    error_detail=True,
+    url_parameter="QueueUrl",
+)
+
+
+def _argument(message: str, code: str = "InvalidArgument") -> Answer:
+    return Answer(code, message, argument=True)
+
+
+_NOT_AN_INTEGER = "Provided {wire} not an integer or within integer range"
+
+_S3 = Facts(
+    renames={"InternalFailure": "InternalError"},
+    answers={
+        ("type", None): _argument("Invalid value for {wire}: {value}"),
+        ("type", "MaxKeys"): _argument(_NOT_AN_INTEGER),
+        ("type", "MaxUploads"): _argument(_NOT_AN_INTEGER),
+        ("type", "MaxParts"): _argument(_NOT_AN_INTEGER),
+        ("type", "MaxBuckets"): _argument(_NOT_AN_INTEGER),
+        ("type", "PartNumberMarker"): _argument(_NOT_AN_INTEGER),
+        ("type", "PartNumber"): _argument("Part number must be an integer between 1 and 10000, inclusive"),
+        ("required", None): Answer("InvalidRequest", "Missing required parameter for this request: '{wire}'"),
+        ("required", "payload"): Answer("MissingRequestBodyError", "Request Body is empty"),
+        ("length", None): _argument("Invalid length of {wire}"),
+        ("range", None): _argument("Argument {wire} must be an integer between {minimum} and {maximum}."),
+        ("pattern", None): _argument("Invalid value for {wire}"),
+        ("pattern", "CopySource"): _argument(
+            "Copy Source must mention the source bucket and key: sourcebucket/sourcekey"
+        ),
+        ("enum", None): _argument("Invalid value for {wire}: {value}"),
+        ("enum", "EncodingType"): _argument("Invalid Encoding Method specified in Request"),
+        ("enum", "MetadataDirective"): _argument("Unknown metadata directive."),
+        ("enum", "TaggingDirective"): _argument("Unknown tagging directive."),
+        ("enum", "ObjectLockMode"): _argument("Unknown wormMode directive."),
+        ("enum", "ObjectLockLegalHoldStatus"): _argument("Legal Hold must be either of 'ON' or 'OFF'"),
+        ("enum", "ObjectOwnership"): _argument("Invalid x-amz-object-ownership header: {value}"),
+        ("enum", "ObjectAttributes"): _argument("Invalid attribute name specified."),
+        ("enum", "StorageClass"): Answer("InvalidStorageClass", "The storage class you specified is not valid"),
+        ("enum", "ServerSideEncryption"): _argument(
+            "The encryption request that you specified is not valid. The valid value is AES256.",
+            "InvalidEncryptionAlgorithmError",
+        ),
+        ("enum", "ChecksumAlgorithm"): Answer(
+            "InvalidRequest",
+            "Checksum algorithm provided is unsupported. Please try again with any of the valid types: "
+            "[CRC32, CRC32C, CRC64NVME, SHA1, SHA256]",
+        ),
+        ("enum", "ChecksumType"): Answer("InvalidRequest", "Value for x-amz-checksum-type header is invalid."),
+        ("enum", "LocationConstraint"): Answer(
+            "InvalidLocationConstraint", "The specified location-constraint is not valid"
+        ),
+    },
+    malformed=Answer(
+        "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema"
+    ),
+    unknown_operation=Answer(
+        "MethodNotAllowed", "The specified method is not allowed against this resource.", status=405
+    ),
+    milliseconds=True,
+    prolog=b'<?xml version="1.0" encoding="UTF-8"?>\n',
+    xml_namespace="http://s3.amazonaws.com/doc/2006-03-01/",
+)
+
+S3_ROOTS: Final[Mapping[str, str]] = {
+    "CompleteMultipartUpload": "CompleteMultipartUploadResult",
+    "CreateMultipartUpload": "InitiateMultipartUploadResult",
+    "CreateSession": "CreateSessionResult",
+    "DeleteObjects": "DeleteResult",
+    "GetBucketAccelerateConfiguration": "AccelerateConfiguration",
+    "GetBucketAcl": "AccessControlPolicy",
+    "GetBucketCors": "CORSConfiguration",
+    "GetBucketLifecycle": "LifecycleConfiguration",
+    "GetBucketLifecycleConfiguration": "LifecycleConfiguration",
+    "GetBucketLocation": "LocationConstraint",
+    "GetBucketLogging": "BucketLoggingStatus",
+    "GetBucketNotification": "NotificationConfiguration",
+    "GetBucketNotificationConfiguration": "NotificationConfiguration",
+    "GetBucketRequestPayment": "RequestPaymentConfiguration",
+    "GetBucketTagging": "Tagging",
+    "GetBucketVersioning": "VersioningConfiguration",
+    "GetBucketWebsite": "WebsiteConfiguration",
+    "GetObjectAcl": "AccessControlPolicy",
+    "GetObjectAttributes": "GetObjectAttributesResponse",
+    "GetObjectTagging": "Tagging",
+    "ListBucketAnalyticsConfigurations": "ListBucketAnalyticsConfigurationsResult",
+    "ListBucketIntelligentTieringConfigurations": "ListBucketIntelligentTieringConfigurationsResult",
+    "ListBucketInventoryConfigurations": "ListInventoryConfigurationsResult",
+    "ListBucketMetricsConfigurations": "ListMetricsConfigurationsResult",
+    "ListBuckets": "ListAllMyBucketsResult",
+    "ListDirectoryBuckets": "ListAllMyDirectoryBucketsResult",
+    "ListMultipartUploads": "ListMultipartUploadsResult",
+    "ListObjectVersions": "ListVersionsResult",
+    "ListObjects": "ListBucketResult",
+    "ListObjectsV2": "ListBucketResult",
+    "ListParts": "ListPartsResult",
+}
+"""Root elements of S3's replies, which the model does not name (S3 API reference, response syntax)."""
+
+TEXT_ROOTS: Final[Mapping[str, str]] = {"GetBucketLocation": "LocationConstraint"}
+"""Replies whose root element is itself the text of one member."""
+
+IGNORED_WHEN_INVALID: Final = frozenset({"if-modified-since", "if-unmodified-since"})
+"""Headers that a server passes over when they have no valid date (RFC 9110, 13.1.3)."""
+
+UNROUTED: Final[Mapping[str, frozenset[str]]] = {"s3": frozenset({"ListDirectoryBuckets", "WriteGetObjectResponse"})}
+"""Operations that AWS tells from others by the host name alone."""
+
+_SERVICES: Final[Mapping[str, Facts]] = {"iam": _IAM, "sts": _STS, "sqs": _SQS, "s3": _S3}
+_PROTOCOLS: Final[Mapping[str, Facts]] = {"json": JSON_FACTS, "query": QUERY_FACTS}
+
+
+def of(service: str, protocol: str) -> Facts:
+    """Return how a service speaks; by its protocol's habits where it has no entry of its own."""
+    return _SERVICES.get(service) or _PROTOCOLS.get(protocol) or Facts()

@@ -1,0 +1,176 @@
+"""The models that this process has: read from botocore once, kept in a compact form in the cache folder.
+
+A cache file that cannot be read, or that does not have the checksum it starts with, is built again.
+"""
+
+from __future__ import annotations
+
+import gzip
+import logging
+import os
+import tempfile
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import botocore
+import orjson
+
+from awning.protocols.model import Model
+from awning.protocols.sqs_query import query_copy
+
+FORMAT: Final = 1
+"""Raised when what `strip` keeps changes."""
+
+# fmt: off
+_KEPT: Final = frozenset({
+    "type", "shape", "members", "member", "key", "value", "required", "enum", "min", "max", "pattern", "location",
+    "locationName", "flattened", "streaming", "payload", "timestampFormat", "xmlNamespace", "xmlAttribute",
+    "eventstream", "event", "eventpayload", "eventheader", "error", "exception", "fault", "union", "document",
+    "idempotencyToken", "jsonvalue", "hostLabel", "queryName", "box",
+})
+_METADATA: Final = frozenset({
+    "apiVersion", "endpointPrefix", "jsonVersion", "protocol", "protocols", "serviceId", "targetPrefix", "uid",
+    "xmlNamespace", "awsQueryCompatible",
+})
+# fmt: on
+_OPERATION: Final = frozenset({"name", "http", "input", "output", "errors", "deprecated", "httpChecksum", "authtype"})
+
+_log = logging.getLogger("awning.protocols")
+
+
+class Checked(Protocol):
+    """A room as it is verified: `check()` binds all of its operations."""
+
+    def check(self) -> None: ...
+
+
+class Registry:
+    """Models by service, loaded when first asked for. `cache` is a folder that may be deleted at any time, or None."""
+
+    def __init__(self, cache: Path | None) -> None:
+        self._cache = cache
+        self._models: dict[tuple[str, tuple[str, ...]], Model] = {}
+
+    def model(self, service: str, protocols: tuple[str, ...]) -> Model:
+        """Return the model of botocore's `service`, served in these wire formats. Raises LookupError for an unknown one."""
+        known = self._models.get((service, protocols))
+        if known is None:
+            known = self._models[service, protocols] = build(service, protocols, self._description(service))
+        return known
+
+    def verify(self, rooms: Iterable[Checked]) -> None:
+        """Match what rooms declare with their models, before any request comes. Raises CoverageError, LookupError."""
+        for room in rooms:
+            room.check()
+
+    def _description(self, service: str) -> dict[str, Any]:
+        if self._cache is None:
+            return strip(read_botocore(service))
+        file = self._cache / f"{service}-{botocore.__version__}-{FORMAT}.model"
+        found = _read_cache(file)
+        if found is None:
+            found = strip(read_botocore(service))
+            _write_cache(file, found)
+        return found
+
+
+def build(service: str, protocols: tuple[str, ...], description: dict[str, Any]) -> Model:
+    """Build a Model from a stripped description; a JSON service's old query form gets a description of its own."""
+    forms = {}
+    for protocol in protocols:
+        old = protocol == "query" and description["metadata"]["protocol"] != "query"
+        forms[protocol] = query_copy(service, description) if old else description
+    return Model(service, protocols, forms)
+
+
+def read_botocore(service: str) -> dict[str, Any]:
+    """Return botocore's own description of a service, newest version, its extras merged in. Raises LookupError."""
+    folder = Path(botocore.__file__).parent / "data" / service
+    versions = sorted(
+        path
+        for path in folder.glob("*")
+        if (path / "service-2.json.gz").is_file() or (path / "service-2.json").is_file()
+    )
+    if not versions:
+        raise LookupError(f"botocore {botocore.__version__} has no service {service!r}")
+    packed = versions[-1] / "service-2.json.gz"
+    text = gzip.decompress(packed.read_bytes()) if packed.is_file() else (versions[-1] / "service-2.json").read_bytes()
+    description: dict[str, Any] = orjson.loads(text)
+    extras = versions[-1] / "service-2.sdk-extras.json"
+    if extras.is_file():
+        _merge(description, orjson.loads(extras.read_bytes()).get("merge", {}))
+    return description
+
+
+def _merge(into: dict[str, Any], more: dict[str, Any]) -> None:
+    for name, value in more.items():
+        if isinstance(value, dict) and isinstance(into.get(name), dict):
+            _merge(into[name], value)
+        else:
+            into[name] = value
+
+
+def strip(description: dict[str, Any]) -> dict[str, Any]:
+    """Return only what the wire formats need of a description: no documentation, endpoints or examples."""
+    return {
+        "metadata": {name: value for name, value in description["metadata"].items() if name in _METADATA},
+        "operations": {
+            name: {
+                key: _reference(value) if key in ("input", "output") else value
+                for key, value in operation.items()
+                if key in _OPERATION
+            }
+            for name, operation in description["operations"].items()
+        },
+        "shapes": {name: _shape(shape) for name, shape in description["shapes"].items()},
+    }
+
+
+def _reference(value: dict[str, Any]) -> dict[str, Any]:
+    return {name: trait for name, trait in value.items() if name in _KEPT or name == "resultWrapper"}
+
+
+def _shape(shape: dict[str, Any]) -> dict[str, Any]:
+    kept = _reference(shape)
+    if "members" in kept:
+        kept["members"] = {name: _reference(member) for name, member in kept["members"].items()}
+    for part in ("member", "key", "value"):
+        if part in kept:
+            kept[part] = _reference(kept[part])
+    return kept
+
+
+def _read_cache(file: Path) -> dict[str, Any] | None:
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        _log.warning("cannot read %s: %s; building it again", file, error)
+        return None
+    try:
+        if int(content[:8], 16) != zlib.crc32(content[8:]):
+            raise ValueError("its checksum is wrong")
+        found: dict[str, Any] = orjson.loads(content[8:])
+    except ValueError as error:
+        _log.warning("%s is damaged: %s; building it again", file, error)
+        return None
+    return found
+
+
+def _write_cache(file: Path, description: dict[str, Any]) -> None:
+    body = orjson.dumps(description)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=file.parent, prefix=".", suffix=".model")
+        try:
+            with os.fdopen(handle, "wb") as out:
+                out.write(b"%08x" % zlib.crc32(body) + body)
+            os.replace(name, file)
+        except OSError:
+            os.unlink(name)
+            raise
+    except OSError as error:
+        _log.warning("cannot keep %s: %s", file, error)

@@ -1,0 +1,149 @@
+"""Writes the source that turns a result into XML: elements in the model's order, text escaped, nothing walked at run time."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any, Final
+
+from awning.protocols import times
+from awning.protocols.awsjson import unknown_member
+from awning.protocols.shapes import Shape
+from awning.protocols.source import Block, Source
+
+find_special: Final = re.compile('[&<>"\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]').search
+TRUTH: Final = ("false", "true")
+_CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
+
+
+def escape_special(text: str) -> str:
+    """Escape text that has something to escape; control characters become references, as S3 writes them (`&#xD;`)."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+    if _CONTROL.search(text):
+        text = _CONTROL.sub(lambda found: f"&#x{ord(found[0]):X};", text)
+    return text
+
+
+def escape(text: str) -> str:
+    """Escape text for XML."""
+    return text if find_special(text) is None else escape_special(text)
+
+
+def base64_text(value: bytes) -> str:
+    return b64encode(value).decode("ascii")
+
+
+def error_members(members: Mapping[str, Any]) -> str:
+    """An error's further members as elements."""
+    found = []
+    for name, value in members.items():
+        if value is not None:
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            found.append(f"<{name}>{escape(text)}</{name}>")
+    return "".join(found)
+
+
+class XmlWriter:
+    """Writes one operation's XML writer: functions `(value, add)` that add text to a list."""
+
+    def __init__(self, source: Source, operation: str, *, milliseconds: bool) -> None:
+        self._source = source
+        self._operation = operation
+        self._milliseconds = milliseconds
+        self._functions: dict[str, str] = {}
+        source.helper(find_special, "find_special")
+        source.helper(escape_special)
+        source.helper(TRUTH, "TRUTH")
+
+    def structure(self, shape: Shape) -> str:
+        """Return the name of the function that writes this structure's members (not its own element)."""
+        if shape.name not in self._functions:
+            name = self._functions[shape.name] = self._source.unique(f"write_{shape.name}")
+            block = self._source.function(name, "value, add")
+            block.line("seen = 0")
+            for member_name, member in shape.members.items():
+                if member.location is not None or member.traits.get("xmlAttribute"):
+                    continue
+                block.line(f"member = value.get({member_name!r})")
+                with block.indent("if member is not None:"):
+                    block.line("seen += 1")
+                    self.element(block, member, member.item_name(member_name), "member", 0)
+            known = self._source.constant("known", frozenset(shape.members))
+            helper = self._source.helper(unknown_member)
+            block.line(f"if seen != len(value): {helper}({self._operation!r}, {shape.name + '.'!r}, value, {known})")
+        return self._functions[shape.name]
+
+    def nothing(self, block: Block) -> None:
+        """Write the check that an operation without output returned nothing."""
+        block.line(f"if result: {self._source.helper(unknown_member)}({self._operation!r}, '', result, ())")
+
+    def element(self, block: Block, shape: Shape, name: str, value: str, depth: int) -> None:
+        """Write one element called `name` for the value; flattened lists and maps write one per item."""
+        if shape.kind == "structure":
+            self._open(block, shape, name, value)
+            block.line(f"{self.structure(shape)}({value}, add)")
+            block.line(f"add('</{name}>')")
+        elif shape.kind == "list":
+            item = f"item{depth}"
+            if not shape.flattened:
+                block.line(f"add('<{name}>')")
+            with block.indent(f"for {item} in {value}:"):
+                inner = name if shape.flattened else shape.item.wire_name or "member"
+                self.element(block, shape.item, inner, item, depth + 1)
+            if not shape.flattened:
+                block.line(f"add('</{name}>')")
+        elif shape.kind == "map":
+            self._map(block, shape, name, value, depth)
+        else:
+            block.line(f"add(f'<{name}>{{{self.text(shape, value)}}}</{name}>')")
+
+    def _map(self, block: Block, shape: Shape, name: str, value: str, depth: int) -> None:
+        key, item = f"key{depth}", f"item{depth}"
+        entry = name if shape.flattened else "entry"
+        if not shape.flattened:
+            block.line(f"add('<{name}>')")
+        with block.indent(f"for {key}, {item} in {value}.items():"):
+            key_name = shape.key.wire_name or "key"
+            block.line(f"add(f'<{entry}><{key_name}>{{{self.text(shape.key, key)}}}</{key_name}>')")
+            self.element(block, shape.value, shape.value.wire_name or "value", item, depth + 1)
+            block.line(f"add('</{entry}>')")
+        if not shape.flattened:
+            block.line(f"add('</{name}>')")
+
+    def _open(self, block: Block, shape: Shape, name: str, value: str) -> None:
+        """Write a structure's opening tag with its attributes."""
+        namespace = shape.traits.get("xmlNamespace")
+        head = f"<{name}"
+        if isinstance(namespace, dict) and namespace.get("prefix"):
+            head += f' xmlns:{namespace["prefix"]}="{namespace["uri"]}"'
+        attributes = {key: member for key, member in shape.members.items() if member.traits.get("xmlAttribute")}
+        if not attributes:
+            block.line(f"add('{head}>')")
+            return
+        block.line(f"add('{head}')")
+        for key, member in attributes.items():
+            block.line(f"attribute = {value}.get({key!r})")
+            with block.indent("if attribute is not None:"):
+                block.line(f"add(f' {member.wire_name or key}=\"{{{self.text(member, 'attribute')}}}\"')")
+        block.line("add('>')")
+
+    def text(self, shape: Shape, value: str) -> str:
+        """Return the expression of a scalar's text, escaped."""
+        if shape.kind in ("string", "character"):
+            return f"{value} if find_special({value}) is None else escape_special({value})"
+        if shape.kind == "boolean":
+            return f"TRUTH[{value}]"
+        if shape.kind == "blob":
+            return f"{self._source.helper(base64_text)}({value})"
+        if shape.kind == "timestamp":
+            return f"{self._source.helper(self._time(shape))}({value})"
+        return value
+
+    def _time(self, shape: Shape) -> Any:
+        kind = shape.traits.get("timestampFormat")
+        if kind == "rfc822":
+            return times.to_rfc822
+        if kind == "unixTimestamp":
+            return times.to_epoch
+        return times.to_iso8601_millis if self._milliseconds else times.to_iso8601
