@@ -26,6 +26,7 @@ from awning.net.server import Listener, Server
 from awning.protocols.registry import Registry
 from awning.services import iam, s3, sqs, sts
 from awning.store import snapshot
+from awning.store.errors import SnapshotError
 from awning.store.folder import DataFolder
 
 ROOMS: tuple[Service, ...] = (iam.SERVICE, sts.SERVICE, s3.SERVICE, sqs.SERVICE)
@@ -206,6 +207,6 @@ class Region:
             size = await snapshot.save(
                 self.folder, [(room.database, room.writer, room.blobs) for room in self.rooms.values()], Path(target)
             )
-        except OSError as error:
-            raise ValueError(f"{target}: {error.strerror or error}") from error
+        except SnapshotError as error:
+            raise ValueError(str(error)) from error
         return {"file": target, "bytes": size}

@@ -161,13 +161,10 @@ def _check(path: Path, schema: Schema) -> None:
     try:
         if not path.is_file():
             raise UnreadableData(path, "it is not a file")
-        with open(path, "rb") as file:
-            header = file.read(_HEADER)
-        if len(header) < _HEADER or not header.startswith(_MAGIC):
-            raise DamagedData(path, "it is not a SQLite database")
+        room, store = check_ours(path)
         if not os.access(path, os.R_OK | os.W_OK) or not os.access(path.parent, os.W_OK | os.X_OK):
             raise UnreadableData(path, "it may not be written")
-        _check_versions(path, int.from_bytes(header[60:64], "big"), int.from_bytes(header[68:72], "big"), schema)
+        _check_versions(path, room, store, schema)
         if _wal_size(path):
             # A newer program may have died before its migration reached the file. Read-only: closing changes nothing.
             connection = _open(path, "ro")
@@ -181,6 +178,18 @@ def _check(path: Path, schema: Schema) -> None:
         raise UnreadableData(path, error.strerror or str(error)) from error
 
 
+def check_ours(path: Path) -> tuple[int, int]:
+    """Return a file's user_version and application_id, by its header alone. Raises DamagedData, OSError."""
+    with open(path, "rb") as file:
+        header = file.read(_HEADER)
+    if len(header) < _HEADER or not header.startswith(_MAGIC):
+        raise DamagedData(path, "it is not a SQLite database")
+    room, store = int.from_bytes(header[60:64], "big"), int.from_bytes(header[68:72], "big")
+    if store & 0xFFFF_0000 != _OURS:
+        raise DamagedData(path, "it is not one of awning's databases")
+    return room, store
+
+
 def _versions(connection: sqlite3.Connection) -> tuple[int, int]:
     (room,) = connection.execute("PRAGMA user_version").fetchone()
     (store,) = connection.execute("PRAGMA application_id").fetchone()
@@ -188,8 +197,6 @@ def _versions(connection: sqlite3.Connection) -> tuple[int, int]:
 
 
 def _check_versions(path: Path, room: int, store: int, schema: Schema) -> None:
-    if store & 0xFFFF_0000 != _OURS:
-        raise DamagedData(path, "it is not one of awning's databases")
     for found, known in ((store & 0xFFFF, len(STORE.migrations)), (room, len(schema.migrations))):
         if found > known:
             raise NewerData(path, found, known)

@@ -5,13 +5,15 @@ A folder that is not for us is left exactly as it is.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import json
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from awning.store.errors import LockedFolder, NewerFolder, UnreadableFolder
+from awning.store.errors import LockedFolder, NewerFolder, SnapshotRefused, UnreadableFolder
 from awning.store.files import sync_folder, write_whole
 
 FORMAT = 1
@@ -97,6 +99,29 @@ def check_format(path: Path, content: bytes) -> None:
         raise NewerFolder(path, found, FORMAT)
 
 
+@contextlib.contextmanager
+def clear_empty(path: Path) -> Iterator[Callable[[], None]]:
+    """Lock a folder that holds no region's data, and yield what removes it, so that another may take its place.
+
+    Raises SnapshotRefused where it holds anything worth keeping, LockedFolder, OSError.
+    """
+    with contextlib.ExitStack() as stack:
+        if (path / _LOCK).exists():
+            stack.callback(os.close, _take_lock(path, sign=False))
+        names = set(os.listdir(path)) if path.exists() else set()
+        full = names - {_LOCK, _REGION, "control.sock", *_PARTS}
+        full |= {part for part in names.intersection(_PARTS) if any((path / part).iterdir())}
+        if full:
+            raise SnapshotRefused(f"The data folder {path} is not empty: it holds {', '.join(sorted(full))}.")
+
+        def make_room() -> None:
+            for name in names:
+                each = path / name
+                each.rmdir() if each.is_dir() else each.unlink()
+
+        yield make_room
+
+
 def _look(path: Path) -> bool:
     """Look without touching; True where there is nothing yet. Raises FolderError, OSError."""
     try:
@@ -120,13 +145,14 @@ def _make(path: Path) -> None:
         sync_folder(each.parent)
 
 
-def _take_lock(path: Path) -> int:
-    """Return the descriptor that holds the lock. Raises LockedFolder, OSError."""
+def _take_lock(path: Path, sign: bool = True) -> int:
+    """Return the descriptor that holds the lock, with our process id in it. Raises LockedFolder, OSError."""
     lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, b"%d\n" % os.getpid(), 0)
+        if sign:
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, b"%d\n" % os.getpid(), 0)
     except BlockingIOError:
         owner = os.pread(lock, 32, 0).strip()
         os.close(lock)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from awning.store.database import Database
@@ -104,6 +104,7 @@ def test_a_letter_is_fresh_once_per_sender(db: sqlite3.Connection, outbox: Outbo
     assert db.execute("SELECT sender, seq FROM _inbox ORDER BY 1, 2").fetchall() == [("a", 9), ("b", 7)]
 
 
+@settings(deadline=None, max_examples=40)
 @given(seed=st.integers(0, 2**32))
 def test_exactly_once_and_in_order_however_often_it_crashes(
     seed: int, tmp_path_factory: pytest.TempPathFactory
