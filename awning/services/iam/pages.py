@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from awning.services.iam.errors import ValidationError
-from awning.services.iam.quotas import PAGE
+from awning.services.iam.quotas import LARGEST_PAGE, PAGE
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ def page(
     `limit`.
     Raises ValidationError for a marker that is none of ours.
     """
-    size = max_items or PAGE
+    size = min(max_items or PAGE, LARGEST_PAGE)
     found: list[T] = []
     for item in fetch(_read(marker) if marker is not None else "", size + 1):
         if len(found) == size:

@@ -32,3 +32,5 @@ TAGS: Final = 50
 NAME_LENGTH: Final[Mapping[str, int]] = MappingProxyType({"user": 64, "role": 64, "group": 128, "policy": 128})
 PAGE: Final = 100
 """Items of a page when the caller does not say."""
+LARGEST_PAGE: Final = 300
+"""Items of a page at most, whatever the caller says, as IAM documents it may: no list holds up the other requests."""

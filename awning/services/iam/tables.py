@@ -5,12 +5,13 @@ Names are kept as given and found in lower case ("names are not distinguished by
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Literal
+
+import orjson
 
 from awning.store.schema import Schema
 
@@ -179,7 +180,7 @@ _ENTITY = "row, account, kind, name, path, id, created, boundary, tags, trust, d
 
 def _entity(row: tuple[Any, ...]) -> Entity:
     values = list(row)
-    values[8] = json.loads(values[8])
+    values[8] = orjson.loads(values[8])
     return Entity(*values)
 
 
@@ -240,7 +241,7 @@ def add_entity(db: sqlite3.Connection, entity: Entity) -> None:
             entity.id,
             entity.created,
             entity.boundary,
-            json.dumps(dict(entity.tags)),
+            orjson.dumps(dict(entity.tags)).decode(),
             entity.trust,
             entity.description,
             entity.max_session,
@@ -257,7 +258,7 @@ def set_boundary(db: sqlite3.Connection, row: int, boundary: str | None) -> None
 
 
 def set_entity_tags(db: sqlite3.Connection, row: int, tags: Mapping[str, str]) -> None:
-    db.execute("UPDATE entities SET tags = ? WHERE row = ?", (json.dumps(dict(tags)), row))
+    db.execute("UPDATE entities SET tags = ? WHERE row = ?", (orjson.dumps(dict(tags)).decode(), row))
 
 
 def set_trust(db: sqlite3.Connection, row: int, document: str) -> None:
@@ -383,7 +384,7 @@ _USES = (
 
 def _policy(row: tuple[Any, ...]) -> Policy:
     values = list(row)
-    values[7] = json.loads(values[7])
+    values[7] = orjson.loads(values[7])
     return Policy(*values)
 
 
@@ -424,7 +425,7 @@ def add_policy(db: sqlite3.Connection, policy: Policy, document: str) -> None:
             policy.id,
             policy.arn,
             policy.description,
-            json.dumps(dict(policy.tags)),
+            orjson.dumps(dict(policy.tags)).decode(),
             policy.created,
             policy.updated,
         ),
@@ -433,7 +434,7 @@ def add_policy(db: sqlite3.Connection, policy: Policy, document: str) -> None:
 
 
 def set_policy_tags(db: sqlite3.Connection, row: int, tags: Mapping[str, str]) -> None:
-    db.execute("UPDATE policies SET tags = ? WHERE row = ?", (json.dumps(dict(tags)), row))
+    db.execute("UPDATE policies SET tags = ? WHERE row = ?", (orjson.dumps(dict(tags)).decode(), row))
 
 
 def remove_policy(db: sqlite3.Connection, row: int) -> None:

@@ -5,11 +5,12 @@ A session refers to its role or user by id, so it ends when that is deleted, tho
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
+
+import orjson
 
 from awning.store.schema import Schema
 
@@ -85,7 +86,7 @@ def find_session(db: sqlite3.Connection, access_key_id: str) -> Session | None:
         return None
     values = list(row)
     values[1:3] = unseal(values[1]), unseal(values[2])
-    values[11:14] = map(json.loads, values[11:14])
+    values[11:14] = map(orjson.loads, values[11:14])
     return Session(*values)
 
 
@@ -104,9 +105,9 @@ def add_session(db: sqlite3.Connection, session: Session) -> None:
             session.created,
             session.expires,
             session.policy,
-            json.dumps(list(session.policy_arns)),
-            json.dumps(dict(session.tags)),
-            json.dumps(list(session.transitive_tags)),
+            orjson.dumps(list(session.policy_arns)).decode(),
+            orjson.dumps(dict(session.tags)).decode(),
+            orjson.dumps(list(session.transitive_tags)).decode(),
             session.source_identity,
         ),
     )

@@ -69,7 +69,15 @@ def test_an_arn_that_is_none_is_invalid(house, wrong):
         house.iam.get_policy(policy_arn=wrong)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"Statement": 1}', '{"Version": "2020-01-01", "Statement": []}'])
+@pytest.mark.parametrize("text", ["", "{\0}", "€", "ā"])
+def test_a_document_has_printable_characters_only(house, text):
+    with pytest.raises(ValidationError, match="printable"):
+        house.iam.create_policy(policy_name="bad", policy_document=text)
+    with pytest.raises(ValidationError, match="printable"):
+        house.iam.create_role(role_name="bad", assume_role_policy_document=text)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"Statement": 1}', '{"Version": "2020-01-01", "Statement": []}'])
 def test_a_malformed_document_is_refused_everywhere(house, arn, text):
     house.iam.create_user(user_name="alice")
     with pytest.raises(MalformedPolicyDocument):

@@ -43,11 +43,14 @@ def test_a_role_is_described_as_it_was_created(house):
 
 
 def test_the_trust_policy_comes_back_percent_encoded(house):
-    document = trust({"Service": "ec2.amazonaws.com"}).replace("sts:AssumeRole", "sts:Assume*")
+    document = trust({"Service": "ec2.amazonaws.com"}).replace("sts:AssumeRole", "sts:Assume*") + "\t\r\n "
+    document = document.replace('"Action"', '"Sid": "~é", "Action"')
     house.iam.create_role(role_name="r", assume_role_policy_document=document)
     encoded = house.iam.get_role(role_name="r")["Role"]["AssumeRolePolicyDocument"]
     assert encoded.startswith("%7B%22Version%22%3A%20%222012-10-17%22")
     assert "%2A" in encoded
+    assert "~%C3%A9" in encoded
+    assert encoded.endswith("%09%0D%0A%20")
     assert unquote(encoded) == document
 
 

@@ -136,6 +136,15 @@ def test_pages_follow_names_and_survive_changes_between_them(house):
         house.iam.list_users(marker="nonsense!")
 
 
+def test_a_page_may_hold_fewer_than_were_asked_for(house):
+    for number in range(305):
+        house.iam.create_user(user_name=f"u{number:03}")
+    first = house.iam.list_users(max_items=1000)
+    rest = house.iam.list_users(max_items=1000, marker=first["Marker"])
+    assert [user["UserName"] for user in first["Users"] + rest["Users"]] == [f"u{number:03}" for number in range(305)]
+    assert (len(first["Users"]), first["IsTruncated"], rest["IsTruncated"]) == (300, True, False)
+
+
 def test_a_page_that_ends_with_the_list_is_not_truncated(house):
     for name in ("a", "b"):
         house.iam.create_user(user_name=name)
