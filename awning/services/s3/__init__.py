@@ -1,0 +1,48 @@
+"""The room of Amazon S3: buckets, objects, multipart uploads, listings, bucket policies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from awning.kit.call import Call
+from awning.kit.service import Service, Work
+from awning.services.s3 import (
+    buckets,
+    copying,
+    deleting,
+    listing,
+    multipart,
+    objects,
+    policies,
+    reading,
+    tables,
+    uploads,
+)
+from awning.services.s3.memory import Memory
+from awning.services.s3.work import forget_completed, sweep_deleted
+
+Labels = tuple[tuple[str, str], ...]
+
+
+def gauges(call: Call) -> Mapping[tuple[str, Labels], float]:
+    """Objects and bytes of each bucket."""
+    found: dict[tuple[str, Labels], float] = {}
+    for bucket, count, size in tables.counters(call.db):
+        labels = (("bucket", bucket),)
+        found["s3_bucket_objects", labels] = count
+        found["s3_bucket_bytes", labels] = size
+    return found
+
+
+SERVICE = Service(
+    name="s3",
+    model="s3",
+    protocols=("rest-xml",),
+    modules=(buckets, policies, objects, reading, copying, deleting, listing, multipart, uploads),
+    schema=tables.SCHEMA,
+    memory=Memory,
+    guard=policies.guard,
+    work=(Work("sweep_deleted", sweep_deleted, every=1.0), Work("forget_completed", forget_completed, every=3600.0)),
+    global_=True,
+    gauges=gauges,
+)

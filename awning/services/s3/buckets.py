@@ -1,0 +1,229 @@
+"""Buckets: create, delete, head, list; their location, ownership and tags.
+
+A bucket's name belongs to all accounts and regions together; the bucket itself to one of each.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from awning.kit.call import Call
+from awning.kit.operation import ALL, Needs, operation
+from awning.services.s3 import errors, names, tables
+from awning.services.s3.conditions import of_request, of_write
+from awning.services.s3.tables import Bucket
+
+MOST_BUCKETS = 10_000
+CHECKSUM_ALGORITHMS = {"checksum_algorithm": ALL}
+
+
+def find(call: Call, name: str, owner: str | None = None) -> Bucket:
+    """Return the bucket that a call names, as its caller may address it. `owner` is x-amz-expected-bucket-owner.
+
+    Raises NoSuchBucket; AccessDenied for another owner; and where the request was signed for another region than the
+    bucket's, AuthorizationHeaderMalformed with `Region`, or for HEAD, which has no body, a redirect with the region.
+    """
+    bucket = tables.find_bucket(call.db, name)
+    if bucket is None:
+        raise errors.NoSuchBucket(name)
+    if owner is not None and owner != bucket.account:
+        raise errors.AccessDenied("Access Denied")
+    if bucket.region != call.region and (call.facts.signed or "").startswith("v4"):
+        raise elsewhere(call, bucket)
+    return bucket
+
+
+def elsewhere(call: Call, bucket: Bucket) -> errors.ServiceError:
+    headers = [(b"x-amz-bucket-region", bucket.region.encode())]
+    if call.facts.method == "HEAD":
+        return errors.PermanentRedirect("The bucket is in another region.", **{"@headers": headers})
+    return errors.AuthorizationHeaderMalformed(
+        f"The authorization header is malformed; the region '{call.region}' is wrong; expecting '{bucket.region}'",
+        Region=bucket.region,
+        **{"@headers": headers},
+    )
+
+
+def _region_of(call: Call, configuration: Mapping[str, Any] | None) -> str:
+    """Return the region that a new bucket belongs to. Raises IllegalLocationConstraintException and its like."""
+    constraint: str | None = (configuration or {}).get("LocationConstraint") or None
+    if constraint is None:
+        if call.region != "us-east-1":
+            raise errors.IllegalLocationConstraintException(
+                "The unspecified location constraint is incompatible for the region specific endpoint this request was "
+                "sent to."
+            )
+        return "us-east-1"
+    region = "eu-west-1" if constraint == "EU" else constraint
+    if region == "us-east-1" or not names.is_region(region):
+        raise errors.InvalidLocationConstraint(constraint)
+    if call.region not in ("us-east-1", region):
+        raise errors.IllegalLocationConstraintException(
+            f"The {constraint} location constraint is incompatible for the region specific endpoint this request was "
+            "sent to."
+        )
+    return region
+
+
+@operation(
+    Needs("s3:CreateBucket", names.of_bucket),
+    honours={
+        "acl": ALL,
+        "create_bucket_configuration": {"LocationConstraint": ALL, "Tags": {"Key": ALL, "Value": ALL}},
+        "object_ownership": {"BucketOwnerEnforced"},
+    },
+    defaults={"object_lock_enabled_for_bucket": False, "bucket_namespace": "global"},
+    context=of_write,
+)
+def create_bucket(
+    call: Call,
+    bucket: str,
+    acl: str | None = None,
+    create_bucket_configuration: dict[str, Any] | None = None,
+    object_ownership: str | None = None,
+) -> dict[str, Any]:
+    """Create a bucket of the caller's account: private, owned by the bucket's owner alone, public access blocked."""
+    region = _region_of(call, create_bucket_configuration)
+    existing = tables.find_bucket(call.db, bucket)
+    if existing is not None:
+        if existing.account != call.account:
+            raise errors.BucketAlreadyExists(bucket)
+        if existing.region != "us-east-1" or region != "us-east-1":
+            raise errors.BucketAlreadyOwnedByYou(bucket)
+        return {"Location": f"/{bucket}"}
+    names.check_bucket(bucket)
+    if acl not in (None, "private"):
+        raise errors.InvalidBucketAclWithObjectOwnership
+    if tables.count_buckets(call.db, call.account) >= MOST_BUCKETS:
+        raise errors.TooManyBuckets
+    tags = (create_bucket_configuration or {}).get("Tags")
+    stored = orjson.dumps(names.check_tags(tags, 50)) if tags else None
+    tables.insert_bucket(call.db, bucket, call.account, region, int(call.now), stored)
+    return {"Location": f"/{bucket}" if region == "us-east-1" else location(call, bucket)}
+
+
+def location(call: Call, bucket: str, key: str = "") -> str:
+    """Return the URL of a bucket or an object in the scheme, host and style that the client used."""
+    base = call.facts.base_url if call.facts.virtual_host else f"{call.facts.base_url}/{bucket}"
+    return f"{base}/{key}"
+
+
+@operation(Needs("s3:DeleteBucket", names.of_bucket), anonymous=True, context=of_request)
+def delete_bucket(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> None:
+    """Delete a bucket that has no objects; its unfinished uploads go with it."""
+    found = find(call, bucket, expected_bucket_owner)
+    if not tables.is_empty(call.db, found.bucket):
+        raise errors.BucketNotEmpty(bucket)
+    tables.delete_bucket(call.db, found)
+
+
+@operation(Needs("s3:ListBucket", names.of_bucket), reads=True, anonymous=True, context=of_request)
+def head_bucket(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> dict[str, Any]:
+    """Say that a bucket is there and may be listed, and where it is."""
+    found = find(call, bucket, expected_bucket_owner)
+    return {"BucketRegion": found.region, "AccessPointAlias": False}
+
+
+@operation(Needs("s3:GetBucketLocation", names.of_bucket), reads=True, anonymous=True, context=of_request)
+def get_bucket_location(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> dict[str, Any]:
+    """Return the bucket's region; us-east-1 is the empty constraint. Any region may ask, as on AWS."""
+    found = tables.find_bucket(call.db, bucket)
+    if found is None:
+        raise errors.NoSuchBucket(bucket)
+    if expected_bucket_owner is not None and expected_bucket_owner != found.account:
+        raise errors.AccessDenied("Access Denied")
+    return {"LocationConstraint": None if found.region == "us-east-1" else found.region}
+
+
+@operation(Needs("s3:ListAllMyBuckets", "*"), reads=True, context=of_request)
+def list_buckets(
+    call: Call,
+    max_buckets: int | None = None,
+    continuation_token: str | None = None,
+    prefix: str | None = None,
+    bucket_region: str | None = None,
+) -> dict[str, Any]:
+    """List the account's buckets of all regions in the order of their names."""
+    if max_buckets is not None and not 1 <= max_buckets <= MOST_BUCKETS:
+        raise errors.InvalidArgument(
+            "Argument max-buckets must be an integer between 1 and 10000", "max-buckets", max_buckets
+        )
+    limit = max_buckets or MOST_BUCKETS
+    after = _after(continuation_token) if continuation_token else ""
+    found = tables.buckets_after(call.db, call.account, after, prefix or "", bucket_region, limit + 1)
+    paged = max_buckets is not None or prefix is not None or bucket_region is not None
+    result: dict[str, Any] = {
+        "Owner": {"ID": names.owner_id(call.account)},
+        "Buckets": [
+            {"Name": b.name, "CreationDate": b.created, **({"BucketRegion": b.region} if paged else {})}
+            for b in found[:limit]
+        ],
+    }
+    if prefix is not None:
+        result["Prefix"] = prefix
+    if len(found) > limit:
+        result["ContinuationToken"] = base64.urlsafe_b64encode(b"b1" + found[limit - 1].name.encode()).decode()
+    return result
+
+
+def _after(token: str) -> str:
+    try:
+        raw = base64.urlsafe_b64decode(token)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if not raw.startswith(b"b1"):
+        raise errors.InvalidArgument("The continuation token provided is incorrect", "continuation-token", token)
+    return raw[2:].decode("utf-8", "replace")
+
+
+@operation(Needs("s3:GetBucketOwnershipControls", names.of_bucket), reads=True, anonymous=True, context=of_request)
+def get_bucket_ownership_controls(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> dict[str, Any]:
+    """Every bucket is owned by its owner alone: ACLs are off."""
+    find(call, bucket, expected_bucket_owner)
+    return {"OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}}
+
+
+@operation(Needs("s3:GetBucketVersioning", names.of_bucket), reads=True, anonymous=True, context=of_request)
+def get_bucket_versioning(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> dict[str, Any]:
+    """A bucket that never was versioned answers with neither status nor MFA delete."""
+    find(call, bucket, expected_bucket_owner)
+    return {}
+
+
+@operation(
+    Needs("s3:PutBucketTagging", names.of_bucket),
+    honours={"tagging": {"TagSet": {"Key": ALL, "Value": ALL}}, "checksum_algorithm": ALL},
+    anonymous=True,
+    context=of_request,
+)
+def put_bucket_tagging(
+    call: Call,
+    bucket: str,
+    tagging: dict[str, Any],
+    content_md5: str | None = None,
+    checksum_algorithm: str | None = None,
+    expected_bucket_owner: str | None = None,
+) -> None:
+    """Replace the bucket's tags (at most 50)."""
+    found = find(call, bucket, expected_bucket_owner)
+    tags = names.check_tags(tagging.get("TagSet", []), 50)
+    tables.set_bucket_tags(call.db, found.bucket, orjson.dumps(tags) if tags else None)
+
+
+@operation(Needs("s3:GetBucketTagging", names.of_bucket), reads=True, anonymous=True, context=of_request)
+def get_bucket_tagging(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> dict[str, Any]:
+    found = find(call, bucket, expected_bucket_owner)
+    tags = tables.bucket_tags(call.db, found.bucket)
+    if not tags:
+        raise errors.NoSuchTagSet(bucket)
+    return {"TagSet": [{"Key": key, "Value": value} for key, value in tags]}
+
+
+@operation(Needs("s3:PutBucketTagging", names.of_bucket), anonymous=True, context=of_request)
+def delete_bucket_tagging(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> None:
+    tables.set_bucket_tags(call.db, find(call, bucket, expected_bucket_owner).bucket, None)

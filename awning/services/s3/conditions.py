@@ -1,0 +1,200 @@
+"""Conditions: preconditions of reads, copies and writes, byte ranges, and the condition keys that policies see.
+
+Pure rules (RFC 9110, sections 13 and 14; S3 user guide, "Conditional requests").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from awning.services.s3 import errors, names
+
+if TYPE_CHECKING:
+    from awning.kit.call import Call
+
+When = datetime | float | int | None
+"""A time as a protocol hands it over: a datetime, or seconds since the epoch."""
+
+
+def seconds(when: datetime | float | int) -> float:
+    """Return a time in seconds since the epoch."""
+    return when.timestamp() if isinstance(when, datetime) else float(when)
+
+
+def matches(header: str, etag: str) -> bool:
+    """Say whether an If-Match or If-None-Match list names an entity tag (with its quotes), or is `*`.
+
+    S3 takes a tag without quotes for one with; a weak tag stands for the strong one.
+    """
+    if header.strip() == "*":
+        return True
+    bare = etag.strip('"')
+    return any(part.strip().removeprefix("W/").strip('"') == bare for part in header.split(","))
+
+
+def check_read(
+    etag: str, modified: int, if_match: str | None, if_none_match: str | None, since: When, unmodified_since: When
+) -> bool:
+    """Return whether a read is answered with 304. Raises PreconditionFailed.
+
+    If-Match wins over If-Unmodified-Since, If-None-Match over If-Modified-Since.
+    """
+    if if_match is not None:
+        if not matches(if_match, etag):
+            raise errors.PreconditionFailed("If-Match")
+    elif unmodified_since is not None and modified > seconds(unmodified_since):
+        raise errors.PreconditionFailed("If-Unmodified-Since")
+    if if_none_match is not None:
+        return matches(if_none_match, etag)
+    return since is not None and modified <= seconds(since)
+
+
+def check_copy(
+    etag: str, modified: int, if_match: str | None, if_none_match: str | None, since: When, unmodified_since: When
+) -> None:
+    """As check_read for a copy's source, where each failure is 412. Raises PreconditionFailed."""
+    if check_read(etag, modified, if_match, if_none_match, since, unmodified_since):
+        name = "if-none-match" if if_none_match is not None else "if-modified-since"
+        raise errors.PreconditionFailed(f"x-amz-copy-source-{name}")
+
+
+def check_write(key: str, etag: str | None, if_match: str | None, if_none_match: str | None) -> None:
+    """Decide a conditional write on what is there now (`etag`, None: nothing). Raises PreconditionFailed, NoSuchKey."""
+    if if_none_match is not None:
+        if if_none_match.strip() != "*":
+            raise errors.NotImplementedHere(
+                "A header you provided implies functionality that is not implemented", Header="If-None-Match"
+            )
+        if etag is not None:
+            raise errors.PreconditionFailed("If-None-Match")
+    if if_match is not None:
+        if etag is None:
+            raise errors.NoSuchKey(key)
+        if not matches(if_match, etag):
+            raise errors.PreconditionFailed("If-Match")
+
+
+def read_range(header: str | None, size: int) -> tuple[int, int] | None:
+    """Return (first, end) of a single byte range, end exclusive; None for the whole: no range, several, or not one.
+
+    Raises InvalidRange where it cannot be satisfied. S3 answers a request for several ranges with the whole object.
+    """
+    if header is None:
+        return None
+    unit, separator, spec = header.partition("=")
+    if not separator or unit.strip().lower() != "bytes" or "," in spec:
+        return None
+    first_text, dash, last_text = spec.strip().partition("-")
+    if not dash or not _digits(first_text) or not _digits(last_text) or not (first_text or last_text):
+        return None
+    if not first_text:
+        suffix = int(last_text)
+        if suffix == 0 or size == 0:
+            raise errors.InvalidRange(header, size)
+        return max(0, size - suffix), size
+    first = int(first_text)
+    last = int(last_text) if last_text else size - 1
+    if last_text and last < first:
+        return None
+    if first >= size:
+        raise errors.InvalidRange(header, size)
+    return first, min(last + 1, size)
+
+
+def copy_range(header: str, size: int) -> tuple[int, int]:
+    """Return (first, end) of x-amz-copy-source-range, which must be bytes=first-last within the source.
+
+    Raises InvalidArgument, InvalidRange.
+    """
+    first_text, dash, last_text = header.removeprefix("bytes=").partition("-")
+    if not header.startswith("bytes=") or not dash or not (first_text and last_text):
+        raise _bad_copy_range(header)
+    if not _digits(first_text) or not _digits(last_text) or int(last_text) < int(first_text):
+        raise _bad_copy_range(header)
+    if int(last_text) >= size:
+        raise errors.InvalidArgument(
+            f"Range specified is not valid for source object of size: {size}", "x-amz-copy-source-range", header
+        )
+    return int(first_text), int(last_text) + 1
+
+
+def _bad_copy_range(header: str) -> errors.InvalidArgument:
+    return errors.InvalidArgument(
+        "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the "
+        "zero-based offsets of the first and last bytes to copy",
+        "x-amz-copy-source-range",
+        header,
+    )
+
+
+def _digits(text: str) -> bool:
+    return len(text) <= 18 and (not text or (text.isascii() and text.isdigit()))
+
+
+# What policies see ---------------------------------------------------------------------------------------------------
+
+
+_PLACES = {"header": "REST-HEADER", "query": "REST-QUERY-STRING"}
+
+
+def of_request(call: Call, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The condition keys that every request has (Service Authorization Reference, "Condition keys for Amazon S3")."""
+    headers = call.facts.headers
+    context: dict[str, Any] = {}
+    version, _, place = (call.facts.signed or "").partition("-")
+    if version:
+        context["s3:authType"] = _PLACES.get(place, "POST")
+        context["s3:signatureversion"] = "AWS4-HMAC-SHA256" if version == "v4" else "AWS"
+    digest = headers.get(b"x-amz-content-sha256")
+    if digest is not None:
+        context["s3:x-amz-content-sha256"] = digest.decode("latin-1")
+    return context
+
+
+def of_listing(call: Call, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a listing: what it asks for."""
+    context = of_request(call, params)
+    context["s3:prefix"] = params.get("prefix") or ""
+    if params.get("delimiter"):
+        context["s3:delimiter"] = params["delimiter"]
+    if params.get("max_keys") is not None:
+        context["s3:max-keys"] = params["max_keys"]
+    return context
+
+
+_WRITE_KEYS = (
+    ("acl", "s3:x-amz-acl"),
+    ("copy_source", "s3:x-amz-copy-source"),
+    ("metadata_directive", "s3:x-amz-metadata-directive"),
+    ("storage_class", "s3:x-amz-storage-class"),
+    ("if_none_match", "s3:if-none-match"),
+    ("if_match", "s3:if-match"),
+    ("object_ownership", "s3:x-amz-object-ownership"),
+)
+
+
+def of_write(call: Call, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a write: the headers that policies demand or forbid, and the tags that it brings."""
+    context = of_request(call, params)
+    for name, key in _WRITE_KEYS:
+        value = params.get(name)
+        if value is not None:
+            context[key] = value
+    tagging = params.get("tagging")
+    if tagging:
+        pairs = _tags(tagging)
+        context["s3:RequestObjectTagKeys"] = [key for key, _ in pairs]
+        for key, value in pairs:
+            context[f"s3:RequestObjectTag/{key}"] = value
+    configuration = params.get("create_bucket_configuration")
+    if configuration and "LocationConstraint" in configuration:
+        context["s3:LocationConstraint"] = configuration["LocationConstraint"]
+    return context
+
+
+def _tags(tagging: Any) -> list[list[str]]:
+    if isinstance(tagging, str):
+        return names.tags_of_header(tagging) or []
+    return names.check_tags(tagging.get("TagSet", []), 10)

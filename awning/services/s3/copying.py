@@ -1,0 +1,147 @@
+"""Copying: CopyObject, whose bytes never pass through the client.
+
+The source is read as it was when the copy began; the copy becomes visible in one commit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from awning.kit.call import Call
+from awning.kit.operation import ALL, Needs, operation
+from awning.services.s3 import checksums, conditions, errors, names, objects, reading, receiving, tables
+from awning.services.s3.checksums import Wanted
+from awning.services.s3.conditions import of_write
+from awning.services.s3.tables import Object
+
+
+def source_of(
+    call: Call,
+    copy_source: str,
+    owner: str | None,
+    if_match: str | None,
+    if_none_match: str | None,
+    since: Any,
+    unmodified_since: Any,
+) -> tuple[str, str, Object]:
+    """Return bucket, key and object of a copy's source. Raises NoSuchKey, PreconditionFailed.
+
+    A source bucket may be in any region.
+    """
+    bucket, key = names.copy_source(copy_source)
+    found = tables.find_bucket(call.db, bucket)
+    if found is None:
+        raise errors.NoSuchBucket(bucket)
+    if owner is not None and owner != found.account:
+        raise errors.AccessDenied("Access Denied")
+    source = tables.find_object(call.db, found.bucket, names.key_bytes(key))
+    if source is None:
+        raise objects.missing(call, bucket, key)
+    conditions.check_copy(source.etag, source.modified, if_match, if_none_match, since, unmodified_since)
+    return bucket, key, source
+
+
+@operation(
+    Needs("s3:PutObject", names.of_object),
+    Needs("s3:GetObject", names.of_source),
+    Needs("s3:PutObjectTagging", names.of_tagged_object),
+    honours={
+        "acl": ALL,
+        "checksum_algorithm": ALL,
+        "metadata": ALL,
+        "metadata_directive": ALL,
+        "storage_class": objects.STORAGE_CLASSES,
+        "tagging_directive": ALL,
+    },
+    anonymous=True,
+    context=of_write,
+)
+async def copy_object(
+    call: Call,
+    bucket: str,
+    key: str,
+    copy_source: str,
+    acl: str | None = None,
+    cache_control: str | None = None,
+    checksum_algorithm: str | None = None,
+    content_disposition: str | None = None,
+    content_encoding: str | None = None,
+    content_language: str | None = None,
+    content_type: str | None = None,
+    copy_source_if_match: str | None = None,
+    copy_source_if_modified_since: Any = None,
+    copy_source_if_none_match: str | None = None,
+    copy_source_if_unmodified_since: Any = None,
+    expires: Any = None,
+    if_match: str | None = None,
+    if_none_match: str | None = None,
+    metadata: dict[str, str] | None = None,
+    metadata_directive: str | None = None,
+    tagging_directive: str | None = None,
+    storage_class: str | None = None,
+    tagging: str | None = None,
+    expected_bucket_owner: str | None = None,
+    expected_source_bucket_owner: str | None = None,
+) -> dict[str, Any]:
+    """Copy an object of at most 5 GB, with its metadata and tags, or with new ones."""
+    objects.check_acl(acl)
+    raw_key = names.key_bytes(key)
+    replaced = (content_type, cache_control, content_disposition, content_encoding, content_language, expires, metadata)
+    headers = objects.headers_of(*replaced)
+    tags = objects.tags_of(tagging)
+    objects.early_checks(call, bucket, expected_bucket_owner, key, raw_key, if_match, if_none_match)
+    matching = (copy_source_if_match, copy_source_if_none_match)
+    dates = (copy_source_if_modified_since, copy_source_if_unmodified_since)
+    from_bucket, from_key, source = source_of(call, copy_source, expected_source_bucket_owner, *matching, *dates)
+    if (from_bucket, from_key) == (bucket, key):
+        _check_itself(metadata_directive, storage_class, source)
+    if source.size > receiving.LARGEST_PUT:
+        raise errors.InvalidRequest(
+            f"The specified copy source is larger than the maximum allowable size for a copy source: "
+            f"{receiving.LARGEST_PUT}"
+        )
+    headers = headers if metadata_directive == "REPLACE" else source.headers
+    tags = tags if tagging_directive == "REPLACE" else _copied_tags(call, source, from_bucket, from_key, bucket, key)
+    wanted = Wanted(
+        checksums.BY_NAME[checksum_algorithm] if checksum_algorithm else checksums.algorithm_of(source.kind)
+    )
+    blocks = reading.blocks_of(call, source, 0, source.size)
+    received = await receiving.receive(call, wanted, None, blocks)
+    kind = checksums.kind_of(wanted.algorithm, checksums.FULL_OBJECT)
+    content = objects.new_content(received, kind, headers, tags, storage_class)
+    modified = await receiving.commit(
+        call,
+        content.stored,
+        objects.publish,
+        bucket,
+        expected_bucket_owner,
+        key,
+        raw_key,
+        content,
+        if_match,
+        if_none_match,
+    )
+    shown = checksums.shown(kind, content.checksum)
+    return {"CopyObjectResult": {"ETag": content.etag, "LastModified": modified, **shown}}
+
+
+def _check_itself(directive: str | None, storage_class: str | None, source: Object) -> None:
+    """A copy onto itself must change something (S3 API reference, CopyObject)."""
+    if directive != "REPLACE" and (storage_class or "STANDARD") == source.storage_class:
+        raise errors.InvalidRequest(
+            "This copy request is illegal because it is trying to copy an object to itself without changing the object's "
+            "metadata, storage class, website redirect location or encryption attributes."
+        )
+
+
+def _copied_tags(call: Call, source: Object, from_bucket: str, from_key: str, bucket: str, key: str) -> bytes | None:
+    """Return the source's tags; who copies them must be allowed to read and to write them."""
+    if source.tags is None or not orjson.loads(source.tags):
+        return None
+    if call.authorise is not None:
+        reads = call.allowed("s3:GetObjectTagging", names.object_arn(from_bucket, from_key))
+        if not reads.allowed or not call.allowed("s3:PutObjectTagging", names.object_arn(bucket, key)).allowed:
+            raise errors.AccessDenied("Access Denied")
+    return source.tags

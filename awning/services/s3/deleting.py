@@ -1,0 +1,90 @@
+"""Deleting: DeleteObject and DeleteObjects.
+
+What is not there counts as deleted; a large deletion is committed in slices, each key on its own permission.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from awning.kit.call import Call
+from awning.kit.operation import ALL, Needs, operation
+from awning.services.s3 import buckets, conditions, errors, names, objects, tables
+from awning.services.s3.conditions import of_request
+
+MOST_KEYS = 1000
+SLICE = 200
+"""Keys deleted in one batch: a few milliseconds of statements."""
+
+
+@operation(Needs("s3:DeleteObject", names.of_object), defaults=objects.DEFAULTS, anonymous=True, context=of_request)
+def delete_object(
+    call: Call, bucket: str, key: str, if_match: str | None = None, expected_bucket_owner: str | None = None
+) -> dict[str, Any]:
+    """Delete an object; with If-Match only if it is there and has this ETag."""
+    found = buckets.find(call, bucket, expected_bucket_owner)
+    _delete(call, found.bucket, key, if_match)
+    return {}
+
+
+def _delete(call: Call, bucket: int, key: str, if_match: str | None) -> None:
+    raw_key = names.key_bytes(key)
+    old = tables.etag_and_content(call.db, bucket, raw_key)
+    if if_match is not None:
+        conditions.check_write(key, old[0] if old else None, if_match, None)
+    if old is not None:
+        tables.delete_object(call.db, call.blobs, bucket, raw_key, old)
+
+
+@operation(
+    honours={
+        "delete": {"Objects": {"Key": ALL, "ETag": ALL}, "Quiet": ALL},
+        "checksum_algorithm": ALL,
+    },
+    defaults={("delete", "Objects", "VersionId"): "null"},
+    anonymous=True,
+    context=of_request,
+)
+async def delete_objects(
+    call: Call,
+    bucket: str,
+    delete: dict[str, Any],
+    checksum_algorithm: str | None = None,
+    expected_bucket_owner: str | None = None,
+) -> dict[str, Any]:
+    """Delete up to 1,000 objects; each is allowed, and may fail, on its own."""
+    buckets.find(call, bucket, expected_bucket_owner)
+    asked = delete.get("Objects", [])
+    if not 1 <= len(asked) <= MOST_KEYS:
+        raise errors.MalformedXML
+    quiet = bool(delete.get("Quiet"))
+    deleted: list[dict[str, Any]] = []
+    failed: list[dict[str, Any]] = []
+    for start in range(0, len(asked), SLICE):
+        wanted = []
+        for entry in asked[start : start + SLICE]:
+            if call.allowed("s3:DeleteObject", names.object_arn(bucket, entry["Key"])).allowed:
+                wanted.append(entry)
+            else:
+                failed.append({"Key": entry["Key"], "Code": "AccessDenied", "Message": "Access Denied"})
+        refused = await call.commit(_delete_slice, bucket, expected_bucket_owner, wanted) if wanted else {}
+        for index, entry in enumerate(wanted):
+            if index in refused:
+                failed.append({"Key": entry["Key"], **refused[index]})
+            elif not quiet:
+                deleted.append({"Key": entry["Key"]})
+    return {"Deleted": deleted, "Errors": failed}
+
+
+def _delete_slice(
+    call: Call, bucket: str, owner: str | None, entries: list[dict[str, Any]]
+) -> dict[int, dict[str, str]]:
+    """Delete in one batch; return the code and message of each entry that is refused, by its index."""
+    found = buckets.find(call, bucket, owner)
+    refused: dict[int, dict[str, str]] = {}
+    for index, entry in enumerate(entries):
+        try:
+            _delete(call, found.bucket, entry["Key"], entry.get("ETag"))
+        except errors.ServiceError as error:
+            refused[index] = {"Code": error.code, "Message": error.message}
+    return refused

@@ -1,0 +1,276 @@
+"""S3's errors by their AWS names, with the status that S3 documents ("Error responses", S3 API reference).
+
+Nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from awning.kit.errors import AccessDenied, NotImplementedHere, ServiceError, ServiceUnavailable
+
+__all__ = ["AccessDenied", "NotImplementedHere", "ServiceError", "ServiceUnavailable"]
+
+
+class AccessControlListNotSupported(ServiceError):
+    def __init__(self) -> None:
+        super().__init__("The bucket does not allow ACLs")
+
+
+class AuthorizationHeaderMalformed(ServiceError):
+    """Signed for another region than the bucket's; `Region` tells which is right."""
+
+
+class BadDigest(ServiceError):
+    pass
+
+
+class BadRequest(ServiceError):
+    pass
+
+
+class BucketAlreadyExists(ServiceError):
+    status = 409
+
+    def __init__(self, bucket: str) -> None:
+        super().__init__(
+            "The requested bucket name is not available. The bucket namespace is shared by all users of the system. "
+            "Please select a different name and try again.",
+            BucketName=bucket,
+        )
+
+
+class BucketAlreadyOwnedByYou(ServiceError):
+    status = 409
+
+    def __init__(self, bucket: str) -> None:
+        super().__init__(
+            "Your previous request to create the named bucket succeeded and you already own it.", BucketName=bucket
+        )
+
+
+class BucketNotEmpty(ServiceError):
+    status = 409
+
+    def __init__(self, bucket: str) -> None:
+        super().__init__("The bucket you tried to delete is not empty", BucketName=bucket)
+
+
+class EntityTooLarge(ServiceError):
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(
+            "Your proposed upload exceeds the maximum allowed size", ProposedSize=str(size), MaxSizeAllowed=str(limit)
+        )
+
+
+class EntityTooSmall(ServiceError):
+    def __init__(self, size: int, minimum: int, number: int, etag: str) -> None:
+        super().__init__(
+            "Your proposed upload is smaller than the minimum allowed size",
+            ProposedSize=str(size),
+            MinSizeAllowed=str(minimum),
+            PartNumber=str(number),
+            ETag=etag,
+        )
+
+
+class IllegalLocationConstraintException(ServiceError):
+    pass
+
+
+class IncompleteBody(ServiceError):
+    pass
+
+
+class InvalidArgument(ServiceError):
+    def __init__(self, message: str, name: str, value: Any) -> None:
+        super().__init__(message, ArgumentName=name, ArgumentValue=str(value))
+
+
+class InvalidBucketAclWithObjectOwnership(ServiceError):
+    def __init__(self) -> None:
+        super().__init__("Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting")
+
+
+class InvalidBucketName(ServiceError):
+    def __init__(self, bucket: str) -> None:
+        super().__init__("The specified bucket is not valid.", BucketName=bucket)
+
+
+class InvalidDigest(ServiceError):
+    def __init__(self, value: str) -> None:
+        super().__init__("The Content-MD5 you specified was invalid.", **{"Content-MD5": value})
+
+
+class InvalidLocationConstraint(ServiceError):
+    def __init__(self, value: str) -> None:
+        super().__init__("The specified location-constraint is not valid", LocationConstraint=value)
+
+
+class InvalidPart(ServiceError):
+    def __init__(self, upload_id: str, number: int, etag: str) -> None:
+        super().__init__(
+            "One or more of the specified parts could not be found.  The part may not have been uploaded, or the "
+            "specified entity tag may not match the part's entity tag.",
+            UploadId=upload_id,
+            PartNumber=str(number),
+            ETag=etag,
+        )
+
+
+class InvalidPartNumber(ServiceError):
+    status = 416
+
+    def __init__(self, number: int, actual: int) -> None:
+        super().__init__(
+            "The requested partnumber is not satisfiable", PartNumberRequested=str(number), ActualPartCount=str(actual)
+        )
+
+
+class InvalidPartOrder(ServiceError):
+    def __init__(self, upload_id: str) -> None:
+        super().__init__(
+            "The list of parts was not in ascending order. Parts must be ordered by part number.", UploadId=upload_id
+        )
+
+
+class InvalidRange(ServiceError):
+    status = 416
+
+    def __init__(self, asked: str, size: int) -> None:
+        super().__init__(
+            "The requested range is not satisfiable",
+            RangeRequested=asked,
+            ActualObjectSize=str(size),
+            **{"@headers": [(b"Content-Range", b"bytes */%d" % size)]},
+        )
+
+
+class InvalidRequest(ServiceError):
+    pass
+
+
+class InvalidTag(ServiceError):
+    pass
+
+
+class KeyTooLongError(ServiceError):
+    def __init__(self, size: int) -> None:
+        super().__init__("Your key is too long", Size=str(size), MaxSizeAllowed="1024")
+
+
+class MalformedPolicy(ServiceError):
+    pass
+
+
+class MalformedTrailerError(ServiceError):
+    pass
+
+
+class MalformedXML(ServiceError):
+    def __init__(self) -> None:
+        super().__init__("The XML you provided was not well-formed or did not validate against our published schema")
+
+
+class MetadataTooLarge(ServiceError):
+    def __init__(self, size: int) -> None:
+        super().__init__(
+            "Your metadata headers exceed the maximum allowed metadata size", Size=str(size), MaxSizeAllowed="2048"
+        )
+
+
+class MethodNotAllowed(ServiceError):
+    status = 405
+
+
+class MissingContentLength(ServiceError):
+    status = 411
+
+    def __init__(self) -> None:
+        super().__init__("You must provide the Content-Length HTTP header.")
+
+
+class NoSuchBucket(ServiceError):
+    status = 404
+
+    def __init__(self, bucket: str) -> None:
+        super().__init__("The specified bucket does not exist", BucketName=bucket)
+
+
+class NoSuchBucketPolicy(ServiceError):
+    status = 404
+
+    def __init__(self, bucket: str) -> None:
+        super().__init__("The bucket policy does not exist", BucketName=bucket)
+
+
+class NoSuchKey(ServiceError):
+    status = 404
+
+    def __init__(self, key: str) -> None:
+        super().__init__("The specified key does not exist.", Key=key)
+
+
+class NoSuchPublicAccessBlockConfiguration(ServiceError):
+    status = 404
+
+    def __init__(self, bucket: str) -> None:
+        super().__init__("The public access block configuration was not found", BucketName=bucket)
+
+
+class NoSuchTagSet(ServiceError):
+    status = 404
+
+    def __init__(self, bucket: str) -> None:
+        super().__init__("The TagSet does not exist", BucketName=bucket)
+
+
+class NoSuchUpload(ServiceError):
+    status = 404
+
+    def __init__(self, upload_id: str) -> None:
+        super().__init__(
+            "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted "
+            "or completed.",
+            UploadId=upload_id,
+        )
+
+
+class NotModified(ServiceError):
+    """No body: the reply is the status and the headers that a 200 would have carried (RFC 9110, 15.4.5)."""
+
+    status = 304
+
+    def __init__(self, headers: list[tuple[bytes, bytes]]) -> None:
+        super().__init__("Not Modified", **{"@headers": headers})
+
+
+class OperationAborted(ServiceError):
+    status = 409
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A conflicting conditional operation is currently in progress against this resource. Please try again."
+        )
+
+
+class OwnershipControlsNotFoundError(ServiceError):
+    status = 404
+
+
+class PermanentRedirect(ServiceError):
+    """The bucket is in another region; the answer's x-amz-bucket-region says which."""
+
+    status = 301
+
+
+class PreconditionFailed(ServiceError):
+    status = 412
+
+    def __init__(self, condition: str) -> None:
+        super().__init__("At least one of the pre-conditions you specified did not hold", Condition=condition)
+
+
+class TooManyBuckets(ServiceError):
+    def __init__(self) -> None:
+        super().__init__("You have attempted to create more buckets than allowed")

@@ -1,0 +1,46 @@
+"""What the room keeps in memory: compiled policies, and who is reading which parts. Both are lost without harm."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
+
+from awning.auth.policy import Policy, compile_policy
+from awning.services.s3 import tables
+
+if TYPE_CHECKING:
+    from awning.services.s3.reading import Pieces
+
+POLICY_ID: Final = "the bucket policy"
+"""What a denial's explanation calls it."""
+
+MOST_COMPILED: Final = 1000
+
+
+class Memory:
+    """Compiled policies by their ids: an id stands for one text for ever, so nothing here goes out of date.
+
+    `readers` are the bodies under way that take one part after another.
+    """
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self.compiled: dict[str, Policy] = {}
+        self.readers: WeakSet[Pieces] = WeakSet()
+
+    def policy(self, db: sqlite3.Connection, policy: str) -> Policy | None:
+        """Return a compiled bucket policy; None where it is gone."""
+        found = self.compiled.get(policy)
+        if found is None:
+            text = tables.policy_of(db, policy)
+            if text is None:
+                return None
+            found = compile_policy(text, id=POLICY_ID, kind="resource")
+            if len(self.compiled) >= MOST_COMPILED:
+                self.compiled.clear()
+            self.compiled[policy] = found
+        return found
+
+    def reading(self) -> frozenset[int]:
+        """Return the contents whose parts are being read."""
+        return frozenset(reader.content for reader in self.readers)

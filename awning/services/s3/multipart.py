@@ -1,0 +1,469 @@
+"""Multipart uploads: create, upload parts, copy parts, complete, abort.
+
+Parts are kept where they arrived; completing makes them one object by a layout, without copying a byte.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from array import array
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import orjson
+
+from awning.kit.call import Call
+from awning.kit.operation import ALL, Needs, operation
+from awning.services.s3 import (
+    buckets,
+    checksums,
+    conditions,
+    copying,
+    errors,
+    names,
+    objects,
+    reading,
+    receiving,
+    tables,
+)
+from awning.services.s3.checksums import BY_NAME, Algorithm, Wanted
+from awning.services.s3.conditions import of_request, of_write
+from awning.services.s3.receiving import Received
+from awning.services.s3.tables import Part, Upload
+
+MOST_PARTS = 10_000
+SMALLEST_PART = 5 * 1024**2
+SLICE = 1000
+"""Parts looked at without giving way to others."""
+TRIES = 3
+
+
+def find_upload(call: Call, bucket: str, owner: str | None, key: str, upload_id: str) -> Upload:
+    """Return an upload, completed ones too. Raises NoSuchUpload."""
+    found = buckets.find(call, bucket, owner)
+    upload = tables.find_upload(call.db, found.bucket, names.key_bytes(key), upload_id)
+    if upload is None:
+        raise errors.NoSuchUpload(upload_id)
+    return upload
+
+
+def open_upload(call: Call, bucket: str, owner: str | None, key: str, upload_id: str) -> Upload:
+    """Return an upload that still takes parts. Raises NoSuchUpload."""
+    upload = find_upload(call, bucket, owner, key, upload_id)
+    if upload.content is None:
+        raise errors.NoSuchUpload(upload_id)
+    return upload
+
+
+def _kind(algorithm: str | None, type_: str | None) -> int:
+    """Return what a new upload's object will be checked by. Raises InvalidRequest for a pair that does not exist."""
+    chosen = BY_NAME[algorithm] if algorithm else checksums.DEFAULT
+    if type_ is not None and algorithm is None:
+        raise errors.InvalidRequest(
+            "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header."
+        )
+    if type_ is not None and type_ not in chosen.types:
+        raise errors.InvalidRequest(
+            f"The {type_} checksum type cannot be used with the {chosen.name.lower()} checksum algorithm."
+        )
+    return checksums.kind_of(chosen, type_ or chosen.types[0])
+
+
+@operation(
+    Needs("s3:PutObject", names.of_object),
+    Needs("s3:PutObjectTagging", names.of_tagged_object),
+    honours={
+        "acl": ALL,
+        "checksum_algorithm": ALL,
+        "checksum_type": ALL,
+        "metadata": ALL,
+        "storage_class": objects.STORAGE_CLASSES,
+    },
+    anonymous=True,
+    context=of_write,
+)
+def create_multipart_upload(
+    call: Call,
+    bucket: str,
+    key: str,
+    acl: str | None = None,
+    cache_control: str | None = None,
+    content_disposition: str | None = None,
+    content_encoding: str | None = None,
+    content_language: str | None = None,
+    content_type: str | None = None,
+    expires: Any = None,
+    metadata: dict[str, str] | None = None,
+    storage_class: str | None = None,
+    tagging: str | None = None,
+    expected_bucket_owner: str | None = None,
+    checksum_algorithm: str | None = None,
+    checksum_type: str | None = None,
+) -> dict[str, Any]:
+    """Open an upload; what the object will be like is said now."""
+    objects.check_acl(acl)
+    kind = _kind(checksum_algorithm, checksum_type)
+    headers = objects.headers_of(
+        content_type, cache_control, content_disposition, content_encoding, content_language, expires, metadata
+    )
+    found = buckets.find(call, bucket, expected_bucket_owner)
+    # Ids grow with time: uploads of one key are listed in the order in which they were opened.
+    upload_id = f"{int(call.now * 1000):011x}{call.new_token(48)}"
+    initiator = orjson.dumps({"ID": _initiator(call)})
+    upload = Upload(
+        0,
+        None,
+        upload_id,
+        int(call.now),
+        initiator,
+        kind,
+        int(checksum_algorithm is not None),
+        storage_class or "STANDARD",
+        0,
+        None,
+        None,
+    )
+    tables.insert_upload(call.db, found.bucket, names.key_bytes(key), upload, headers, objects.tags_of(tagging))
+    result = {"Bucket": bucket, "Key": key, "UploadId": upload_id}
+    if checksum_algorithm is not None:
+        result["ChecksumAlgorithm"] = checksum_algorithm
+        result["ChecksumType"] = checksums.type_of(kind)
+    return result
+
+
+def _initiator(call: Call) -> str:
+    principal = call.principal
+    return names.owner_id(call.account) if principal.kind in ("root", "anonymous") else principal.caller_arn
+
+
+def _check_number(number: int) -> None:
+    if not 1 <= number <= MOST_PARTS:
+        raise errors.InvalidArgument(
+            "Part number must be an integer between 1 and 10000, inclusive", "partNumber", number
+        )
+
+
+def _for_part(upload: Upload, wanted: Wanted) -> tuple[Wanted, Algorithm | None]:
+    """Return what to compute over a part, and which further algorithm the client asked to have checked.
+
+    An upload whose creator named no algorithm takes parts with any, and keeps the default one of its own.
+    """
+    own = checksums.algorithm_of(upload.kind)
+    if wanted.asked and wanted.algorithm is own:
+        return wanted, None
+    if not upload.chosen:
+        return wanted if wanted.asked else Wanted(own), (own if wanted.asked else None)
+    if wanted.asked or upload.kind & 1:
+        actual = wanted.algorithm.name.lower() if wanted.asked else "null"
+        raise errors.InvalidRequest(
+            f"Checksum Type mismatch occurred, expected checksum Type: {own.name.lower()}, actual checksum Type: {actual}"
+        )
+    return Wanted(own), None
+
+
+def publish_part(
+    call: Call, bucket: str, owner: str | None, key: str, upload_id: str, number: int, received: Received
+) -> int:
+    """Make a received body a part of its upload; return when, in seconds. Runs in a batch."""
+    upload = open_upload(call, bucket, owner, key, upload_id)
+    now = int(call.now)
+    part = Part(number, received.size, now, received.md5, received.checksum)
+    tables.put_part(call.db, call.blobs, upload, part, received.stored)
+    return now
+
+
+@operation(
+    Needs("s3:PutObject", names.of_object), honours={"checksum_algorithm": ALL}, anonymous=True, context=of_request
+)
+async def upload_part(
+    call: Call,
+    bucket: str,
+    key: str,
+    part_number: int,
+    upload_id: str,
+    content_length: int | None = None,
+    content_md5: str | None = None,
+    checksum_algorithm: str | None = None,
+    checksum_crc32: str | None = None,
+    checksum_crc32_c: str | None = None,
+    checksum_crc64_nvme: str | None = None,
+    checksum_sha1: str | None = None,
+    checksum_sha256: str | None = None,
+    checksum_sha512: str | None = None,
+    checksum_md5: str | None = None,
+    checksum_xxhash64: str | None = None,
+    checksum_xxhash3: str | None = None,
+    checksum_xxhash128: str | None = None,
+    expected_bucket_owner: str | None = None,
+) -> dict[str, Any]:
+    """Store one part; a part of the same number is replaced."""
+    given = (checksum_crc64_nvme, checksum_crc32, checksum_crc32_c, checksum_sha1, checksum_sha256, checksum_sha512)
+    wanted = checksums.wanted(
+        call, checksum_algorithm, (*given, checksum_md5, checksum_xxhash64, checksum_xxhash3, checksum_xxhash128)
+    )
+    md5 = checksums.content_md5(content_md5)
+    _check_number(part_number)
+    upload = open_upload(call, bucket, expected_bucket_owner, key, upload_id)
+    if call.body is not None:
+        receiving.check_length(call.body)
+    computed, further = _for_part(upload, wanted)
+    received = await receiving.receive(call, computed, md5, further=further)
+    shown = checksums.shown(checksums.kind_of(computed.algorithm, checksums.FULL_OBJECT), received.checksum)
+    shown.pop("ChecksumType", None)
+    if received.further is not None:
+        received = received._replace(checksum=received.further, further=None)
+    await receiving.commit(
+        call, received.stored, publish_part, bucket, expected_bucket_owner, key, upload_id, part_number, received
+    )
+    return {"ETag": f'"{received.md5.hex()}"', **(shown if wanted.asked or upload.chosen else {})}
+
+
+@operation(
+    Needs("s3:PutObject", names.of_object),
+    Needs("s3:GetObject", names.of_source),
+    anonymous=True,
+    context=of_write,
+)
+async def upload_part_copy(
+    call: Call,
+    bucket: str,
+    key: str,
+    copy_source: str,
+    part_number: int,
+    upload_id: str,
+    copy_source_if_match: str | None = None,
+    copy_source_if_modified_since: Any = None,
+    copy_source_if_none_match: str | None = None,
+    copy_source_if_unmodified_since: Any = None,
+    copy_source_range: str | None = None,
+    expected_bucket_owner: str | None = None,
+    expected_source_bucket_owner: str | None = None,
+) -> dict[str, Any]:
+    """Store bytes of an existing object as a part."""
+    _check_number(part_number)
+    upload = open_upload(call, bucket, expected_bucket_owner, key, upload_id)
+    matching = (copy_source_if_match, copy_source_if_none_match)
+    dates = (copy_source_if_modified_since, copy_source_if_unmodified_since)
+    _, _, source = copying.source_of(call, copy_source, expected_source_bucket_owner, *matching, *dates)
+    first, end = conditions.copy_range(copy_source_range, source.size) if copy_source_range else (0, source.size)
+    if end - first > receiving.LARGEST_PUT:
+        raise errors.InvalidRequest(
+            f"The specified copy source is larger than the maximum allowable size for a copy source: "
+            f"{receiving.LARGEST_PUT}"
+        )
+    wanted = Wanted(checksums.algorithm_of(upload.kind))
+    received = await receiving.receive(call, wanted, None, reading.blocks_of(call, source, first, end))
+    modified = await receiving.commit(
+        call, received.stored, publish_part, bucket, expected_bucket_owner, key, upload_id, part_number, received
+    )
+    shown = {wanted.algorithm.member: checksums.encode(received.checksum)} if upload.chosen else {}
+    return {"CopyPartResult": {"ETag": f'"{received.md5.hex()}"', "LastModified": modified, **shown}}
+
+
+@operation(Needs("s3:AbortMultipartUpload", names.of_object), anonymous=True, context=of_request)
+def abort_multipart_upload(
+    call: Call, bucket: str, key: str, upload_id: str, expected_bucket_owner: str | None = None
+) -> dict[str, Any]:
+    """Give an upload and its parts up."""
+    upload = open_upload(call, bucket, expected_bucket_owner, key, upload_id)
+    assert upload.content is not None
+    tables.abort_upload(call.db, upload.id, upload.content)
+    return {}
+
+
+# Completing ----------------------------------------------------------------------------------------------------------
+
+
+class Plan(NamedTuple):
+    """What completing an upload comes to, worked out before the commit; good while `changes` is the upload's."""
+
+    changes: int
+    size: int
+    etag: str
+    checksum: bytes
+    layout: bytes
+    unused: list[int]
+    asked: str
+
+
+async def _plan(call: Call, upload: Upload, asked: list[dict[str, Any]], digest: str) -> Plan:
+    """Compare the parts that are asked for with those that are there. Raises InvalidPart, EntityTooSmall.
+
+    Works in slices on committed state: an upload may have 10,000 parts.
+    """
+    assert upload.content is not None
+    wanted = {int(part["PartNumber"]): part for part in asked}
+    member = checksums.algorithm_of(upload.kind).member
+    used: list[Part] = []
+    unused: list[int] = []
+    after = 0
+    while page := tables.parts_after(call.db, upload.content, after, SLICE):
+        for part in page:
+            if part.number not in wanted:
+                unused.append(part.number)
+                continue
+            _check_part(upload, part, wanted.pop(part.number), member)
+            used.append(part)
+        after = page[-1].number
+        await breathe()
+    for number, given in wanted.items():
+        raise errors.InvalidPart(upload.upload, number, str(given["ETag"]).strip('"'))
+    for part in used[:-1]:
+        if part.size < SMALLEST_PART:
+            raise errors.EntityTooSmall(part.size, SMALLEST_PART, part.number, part.md5.hex())
+    layout = array("Q")
+    size = 0
+    for part in used:
+        size += part.size
+        layout.extend((part.number, size))
+    md5 = hashlib.md5(b"".join(part.md5 for part in used), usedforsecurity=False).hexdigest()
+    checksum = checksums.of_parts(upload.kind, ((part.checksum, part.size) for part in used))
+    return Plan(upload.changes, size, f'"{md5}-{len(used)}"', checksum, layout.tobytes(), unused, digest)
+
+
+def _check_part(upload: Upload, part: Part, given: dict[str, Any], member: str) -> None:
+    etag = str(given.get("ETag", "")).strip('"')
+    if etag != part.md5.hex():
+        raise errors.InvalidPart(upload.upload, part.number, etag)
+    text = given.get(member)
+    if text is not None:
+        if text != checksums.encode(part.checksum):
+            raise errors.InvalidPart(upload.upload, part.number, etag)
+    elif upload.chosen and upload.kind & 1:
+        name = checksums.algorithm_of(upload.kind).name.lower()
+        raise errors.InvalidRequest(
+            f"The upload was created using a {name} checksum. The complete request must include the checksum for each "
+            f"part. It was missing for part {part.number} in the request."
+        )
+
+
+async def breathe() -> None:
+    """Let the loop turn once."""
+    loop = asyncio.get_running_loop()
+    turned: asyncio.Future[None] = loop.create_future()
+    loop.call_soon(turned.set_result, None)
+    await turned
+
+
+def _asked_parts(upload_id: str, multipart_upload: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """Return the completed parts of a request. Raises MalformedXML, InvalidPartOrder."""
+    parts: list[dict[str, Any]] = (multipart_upload or {}).get("Parts") or []
+    if not parts or len(parts) > MOST_PARTS or any("PartNumber" not in part or "ETag" not in part for part in parts):
+        raise errors.MalformedXML
+    numbers = [int(part["PartNumber"]) for part in parts]
+    if any(later <= earlier for earlier, later in pairwise(numbers)):
+        raise errors.InvalidPartOrder(upload_id)
+    return parts
+
+
+def _check_whole(upload: Upload, plan: Plan, wanted: Wanted, type_: str | None, size: int | None) -> None:
+    """Compare what a completion says of the whole object. Raises BadDigest, InvalidRequest."""
+    if type_ is not None and type_ != checksums.type_of(upload.kind):
+        raise errors.BadDigest("The checksum type does not match the one that the upload was created with.")
+    if size is not None and size != plan.size:
+        raise errors.InvalidRequest(
+            f"The provided 'x-amz-mp-object-size' header does not match what was computed. Expected: {size}, "
+            f"actual: {plan.size}"
+        )
+    if wanted.expected is not None:
+        own = checksums.algorithm_of(upload.kind)
+        if wanted.algorithm is not own or wanted.expected != plan.checksum:
+            raise errors.BadDigest(f"The {wanted.algorithm.name} you specified did not match the calculated checksum.")
+
+
+def publish_upload(
+    call: Call,
+    bucket: str,
+    owner: str | None,
+    key: str,
+    upload_id: str,
+    plan: Plan,
+    if_match: str | None,
+    if_none_match: str | None,
+) -> bool:
+    """Make an upload's parts the key's object, unless the upload changed since the plan: then False. Runs in a batch."""
+    db = call.db
+    found = buckets.find(call, bucket, owner)
+    raw_key = names.key_bytes(key)
+    upload = open_upload(call, bucket, owner, key, upload_id)
+    if upload.changes != plan.changes:
+        return False
+    assert upload.content is not None
+    old = tables.etag_and_content(db, found.bucket, raw_key)
+    conditions.check_write(key, old[0] if old else None, if_match, if_none_match)
+    tables.drop_parts(db, call.blobs, upload.content, plan.unused)
+    now = int(call.now)
+    answer = {"asked": plan.asked, "etag": plan.etag, "checksum": plan.checksum.hex()}
+    tables.complete_upload(db, upload, plan.checksum, plan.layout, now, answer)
+    row = (plan.size, now, plan.etag, upload.kind, upload.storage_class, upload.content)
+    tables.put_object(db, call.blobs, found.bucket, raw_key, row, old)
+    return True
+
+
+@operation(
+    Needs("s3:PutObject", names.of_object),
+    honours={"multipart_upload": ALL, "checksum_type": ALL},
+    anonymous=True,
+    context=of_write,
+)
+async def complete_multipart_upload(
+    call: Call,
+    bucket: str,
+    key: str,
+    upload_id: str,
+    multipart_upload: dict[str, Any] | None = None,
+    checksum_crc32: str | None = None,
+    checksum_crc32_c: str | None = None,
+    checksum_crc64_nvme: str | None = None,
+    checksum_sha1: str | None = None,
+    checksum_sha256: str | None = None,
+    checksum_sha512: str | None = None,
+    checksum_md5: str | None = None,
+    checksum_xxhash64: str | None = None,
+    checksum_xxhash3: str | None = None,
+    checksum_xxhash128: str | None = None,
+    checksum_type: str | None = None,
+    mpu_object_size: int | None = None,
+    expected_bucket_owner: str | None = None,
+    if_match: str | None = None,
+    if_none_match: str | None = None,
+) -> dict[str, Any]:
+    """Make the parts an object. The same request again gets the same answer."""
+    given = (checksum_crc64_nvme, checksum_crc32, checksum_crc32_c, checksum_sha1, checksum_sha256, checksum_sha512)
+    values = (*given, checksum_md5, checksum_xxhash64, checksum_xxhash3, checksum_xxhash128)
+    upload = find_upload(call, bucket, expected_bucket_owner, key, upload_id)
+    asked = _asked_parts(upload_id, multipart_upload)
+    digest = hashlib.sha256(orjson.dumps([(p["PartNumber"], p["ETag"].strip('"')) for p in asked])).hexdigest()
+    for _ in range(TRIES):
+        if upload.content is None:
+            return _answer_again(call, bucket, key, upload, digest, len(asked))
+        wanted = checksums.whole(values, upload.kind, len(asked))
+        plan = await _plan(call, upload, asked, digest)
+        _check_whole(upload, plan, wanted, checksum_type, mpu_object_size)
+        done = await call.commit(
+            publish_upload, bucket, expected_bucket_owner, key, upload_id, plan, if_match, if_none_match
+        )
+        if done:
+            return _answer(call, bucket, key, plan.etag, upload, plan.checksum, len(asked))
+        upload = find_upload(call, bucket, expected_bucket_owner, key, upload_id)
+    raise errors.OperationAborted
+
+
+def _answer_again(call: Call, bucket: str, key: str, upload: Upload, digest: str, parts: int) -> dict[str, Any]:
+    answer = orjson.loads(upload.answer or b"{}")
+    if answer.get("asked") != digest:
+        raise errors.NoSuchUpload(upload.upload)
+    return _answer(call, bucket, key, answer["etag"], upload, bytes.fromhex(answer["checksum"]), parts)
+
+
+def _answer(
+    call: Call, bucket: str, key: str, etag: str, upload: Upload, checksum: bytes, parts: int
+) -> dict[str, Any]:
+    return {
+        "Location": buckets.location(call, bucket, key),
+        "Bucket": bucket,
+        "Key": key,
+        "ETag": etag,
+        **checksums.shown(upload.kind, checksum, parts),
+    }

@@ -1,0 +1,154 @@
+"""Names: buckets, keys, ARNs, copy sources, tags, metadata, and the ids of owners.
+
+Pure rules; nothing here looks anything up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote
+
+from awning.services.s3 import errors
+
+if TYPE_CHECKING:
+    from awning.kit.call import Call
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
+_RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
+_RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3", "-an")
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}")
+_TAG = re.compile(r"[\w\s+\-=.:/@]*")
+
+MAX_KEY = 1024
+MAX_METADATA = 2048
+
+
+def check_bucket(name: str) -> str:
+    """Return the name of a new bucket if it may be one (S3 user guide, "Bucket naming rules"). Raises InvalidBucketName."""
+    if (
+        not _BUCKET.fullmatch(name)
+        or ".." in name
+        or _ADDRESS.fullmatch(name)
+        or name.startswith(_RESERVED_PREFIXES)
+        or name.endswith(_RESERVED_SUFFIXES)
+    ):
+        raise errors.InvalidBucketName(name)
+    return name
+
+
+def key_bytes(key: str) -> bytes:
+    """Return a key as it is stored and ordered: its UTF-8. Raises KeyTooLongError."""
+    raw = key.encode("utf-8", "surrogateescape")
+    if len(raw) > MAX_KEY:
+        raise errors.KeyTooLongError(len(raw))
+    return raw
+
+
+def is_region(name: str) -> bool:
+    """Say whether a text has the form of a region's name."""
+    return _REGION.fullmatch(name) is not None
+
+
+def bucket_arn(bucket: str) -> str:
+    return f"arn:aws:s3:::{bucket}"
+
+
+def object_arn(bucket: str, key: str) -> str:
+    return f"arn:aws:s3:::{bucket}/{key}"
+
+
+def bucket_of_arn(arn: str) -> str:
+    """Return the bucket's name in a bucket's or an object's ARN ("" where it names none)."""
+    return arn[13:].partition("/")[0] if arn.startswith("arn:aws:s3:::") else ""
+
+
+def of_bucket(call: Call, params: Mapping[str, Any]) -> str:
+    """For Needs: the ARN of the bucket that a call names."""
+    return f"arn:aws:s3:::{params['bucket']}"
+
+
+def of_object(call: Call, params: Mapping[str, Any]) -> str:
+    """For Needs: the ARN of the object that a call names."""
+    return f"arn:aws:s3:::{params['bucket']}/{params['key']}"
+
+
+def of_source(call: Call, params: Mapping[str, Any]) -> str:
+    """For Needs: the ARN of the object that a copy reads."""
+    return object_arn(*copy_source(params["copy_source"]))
+
+
+def of_tagged_object(call: Call, params: Mapping[str, Any]) -> str | None:
+    """For Needs: the object's ARN, where the call also tags it."""
+    return of_object(call, params) if params.get("tagging") else None
+
+
+def copy_source(text: str) -> tuple[str, str]:
+    """Return bucket and key of an x-amz-copy-source value: `/bucket/key`, URL-encoded, its slash optional."""
+    path, _, query = text.partition("?")
+    if query and query != "versionId=null":
+        raise errors.NotImplementedHere(f"A copy source's {query.partition('=')[0]} is not implemented.")
+    path = unquote(path)
+    if path.startswith("arn:"):
+        raise errors.NotImplementedHere("An access point's ARN as a copy source is not implemented.")
+    bucket, _, key = path.removeprefix("/").partition("/")
+    if not bucket or not key:
+        raise errors.InvalidArgument(
+            "Copy Source must mention the source bucket and key: sourcebucket/sourcekey", "x-amz-copy-source", text
+        )
+    return bucket, key
+
+
+def owner_id(account: str) -> str:
+    """Return the canonical user id of an account: 64 hexadecimal digits, always the same for one account."""
+    return hashlib.sha256(b"canonical user of account " + account.encode()).hexdigest()
+
+
+def check_metadata(metadata: Mapping[str, str] | None) -> None:
+    """Raises MetadataTooLarge beyond 2 KB of names and values in UTF-8 (S3 user guide, "User-defined metadata")."""
+    if not metadata:
+        return
+    size = sum(len(name.encode()) + len(value.encode("utf-8", "surrogateescape")) for name, value in metadata.items())
+    if size > MAX_METADATA:
+        raise errors.MetadataTooLarge(size)
+
+
+def tags_of_header(text: str | None) -> list[list[str]] | None:
+    """Return the tags of an x-amz-tagging header (a query string) as [[key, value]…]. Raises InvalidArgument, InvalidTag."""
+    if not text:
+        return None
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, encoding="utf-8", errors="strict")
+    except ValueError as error:
+        raise errors.InvalidArgument(
+            "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag "
+            "name duplicates.",
+            "x-amz-tagging",
+            text,
+        ) from error
+    return check_tags([{"Key": key, "Value": value} for key, value in pairs], 10)
+
+
+def check_tags(tags: Sequence[Mapping[str, str]], limit: int) -> list[list[str]]:
+    """Return tags as [[key, value]…]. Raises InvalidTag, or BadRequest beyond `limit` of them."""
+    if len(tags) > limit:
+        noun = "Object" if limit == 10 else "Bucket"
+        raise errors.BadRequest(f"{noun} tags cannot be greater than {limit}")
+    seen: set[str] = set()
+    result = []
+    for tag in tags:
+        key, value = tag["Key"], tag["Value"]
+        if not 1 <= len(key) <= 128 or not _TAG.fullmatch(key):
+            raise errors.InvalidTag("The TagKey you have provided is invalid", TagKey=key)
+        if len(value) > 256 or not _TAG.fullmatch(value):
+            raise errors.InvalidTag("The TagValue you have provided is invalid", TagKey=key, TagValue=value)
+        if key.lower().startswith("aws:"):
+            raise errors.InvalidTag("System tags cannot be added/updated by requester", TagKey=key)
+        if key in seen:
+            raise errors.InvalidTag("Cannot provide multiple Tags with the same key", TagKey=key)
+        seen.add(key)
+        result.append([key, value])
+    return result

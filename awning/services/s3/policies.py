@@ -1,0 +1,221 @@
+"""Bucket policies, the public access block, and the guard that the gateway asks about every bucket.
+
+Only the account that owns a bucket ever handles its policy.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from awning.auth.policy import MalformedPolicy, Policy, compile_policy
+from awning.auth.public import is_public
+from awning.contracts import FindRole, FindUser
+from awning.kit.call import Call
+from awning.kit.operation import ALL, Needs, operation
+from awning.kit.service import Guard
+from awning.services.s3 import buckets, errors, names, tables
+from awning.services.s3.conditions import of_request
+from awning.services.s3.memory import POLICY_ID
+from awning.services.s3.tables import BLOCK_PUBLIC_POLICY, RESTRICT_PUBLIC_BUCKETS, Bucket
+
+LARGEST_POLICY = 20 * 1024
+
+_BITS = (
+    ("BlockPublicAcls", tables.BLOCK_PUBLIC_ACLS),
+    ("IgnorePublicAcls", tables.IGNORE_PUBLIC_ACLS),
+    ("BlockPublicPolicy", BLOCK_PUBLIC_POLICY),
+    ("RestrictPublicBuckets", RESTRICT_PUBLIC_BUCKETS),
+)
+
+
+def guard(call: Call, arn: str) -> Guard | None:
+    """Answer who owns a bucket, or the bucket of an object, and what its policy says. None: there is no such bucket."""
+    bucket = tables.find_bucket(call.db, names.bucket_of_arn(arn))
+    if bucket is None:
+        return None
+    if bucket.policy is None:
+        return Guard(bucket.account)
+    found = call.memory.policy(call.db, bucket.policy)
+    if found is None:
+        return Guard(bucket.account)
+    return Guard(bucket.account, found, bool((bucket.block or 0) & RESTRICT_PUBLIC_BUCKETS))
+
+
+# Reading a policy's text ---------------------------------------------------------------------------------------------
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def read_policy(text: str, bucket: str) -> tuple[Policy, list[dict[str, Any]]]:
+    """Return a bucket's policy and its statements as they were written. Raises MalformedPolicy in S3's words."""
+    if len(text.encode("utf-8", "surrogateescape")) > LARGEST_POLICY:
+        raise errors.MalformedPolicy("Policy exceeds the maximum allowed document size.")
+    try:
+        policy = compile_policy(text, id=POLICY_ID, kind="resource")
+    except MalformedPolicy as error:
+        raise errors.MalformedPolicy(error.message, Detail=error.position) from error
+    statements: list[dict[str, Any]] = _list(json.loads(text)["Statement"])
+    for statement in statements:
+        _check_resources(statement, bucket)
+        _check_actions(statement)
+    return policy, statements
+
+
+def _check_resources(statement: Mapping[str, Any], bucket: str) -> None:
+    arn = names.bucket_arn(bucket)
+    for resource in _list(statement.get("Resource")) + _list(statement.get("NotResource")):
+        if resource != arn and not str(resource).startswith(f"{arn}/"):
+            raise errors.MalformedPolicy("Policy has invalid resource")
+
+
+_OBJECT_ACTIONS = frozenset(
+    {
+        "abortmultipartupload",
+        "listmultipartuploadparts",
+        "replicatedelete",
+        "replicatetags",
+        "bypassgovernanceretention",
+    }
+)
+
+
+def _check_actions(statement: Mapping[str, Any]) -> None:
+    """Each action must be one of S3's, and apply to one of the statement's resources."""
+    resources = [str(resource) for resource in _list(statement.get("Resource"))]
+    for action in _list(statement.get("Action")) + _list(statement.get("NotAction")):
+        service, _, name = str(action).lower().partition(":")
+        if action != "*" and service != "s3":
+            raise errors.MalformedPolicy("Policy has invalid action")
+        if "*" in name or "?" in name or action == "*" or "Action" not in statement or not resources:
+            continue
+        of_objects = name in _OBJECT_ACTIONS or ("object" in name and "bucket" not in name)
+        if not any(("/" in resource) == of_objects for resource in resources):
+            raise errors.MalformedPolicy("Action does not apply to any resource(s) in statement")
+
+
+def _principals(statement: Mapping[str, Any]) -> Iterable[str]:
+    for member in ("Principal", "NotPrincipal"):
+        principal = statement.get(member)
+        if isinstance(principal, dict):
+            for value in _list(principal.get("AWS")):
+                yield str(value)
+            for value in _list(principal.get("CanonicalUser")):
+                raise errors.NotImplementedHere(f"The principal CanonicalUser {value} is not implemented.")
+
+
+def _check_principals(call: Call, statements: Iterable[Mapping[str, Any]]) -> None:
+    """Each user or role that a policy names must exist. Raises MalformedPolicy."""
+    for statement in statements:
+        for arn in _principals(statement):
+            if arn == "*" or (arn.isdigit() and len(arn) == 12):
+                continue
+            kind = arn.rpartition(":")[2].partition("/")[0]
+            known = arn.startswith(("arn:aws:iam::", "arn:aws:sts::")) and (
+                kind in ("root", "assumed-role", "federated-user")
+                or (kind == "user" and call.ask(FindUser(arn)) is not None)
+                or (kind == "role" and call.ask(FindRole(arn)) is not None)
+            )
+            if not known:
+                raise errors.MalformedPolicy("Invalid principal in policy", Detail=arn)
+
+
+# Operations ----------------------------------------------------------------------------------------------------------
+
+
+def _own(call: Call, bucket: str, owner: str | None) -> Bucket:
+    """Return a bucket whose policy the caller may handle: only its owner's account ever may. Raises MethodNotAllowed."""
+    found = buckets.find(call, bucket, owner)
+    if call.principal.account != found.account:
+        raise errors.MethodNotAllowed("The specified method is not allowed against this resource.")
+    return found
+
+
+@operation(
+    Needs("s3:PutBucketPolicy", names.of_bucket),
+    honours={"checksum_algorithm": ALL},
+    defaults={"confirm_remove_self_bucket_access": False},
+    context=of_request,
+)
+def put_bucket_policy(
+    call: Call,
+    bucket: str,
+    policy: str,
+    content_md5: str | None = None,
+    checksum_algorithm: str | None = None,
+    expected_bucket_owner: str | None = None,
+) -> None:
+    """Give a bucket a policy. A public one is refused while the bucket blocks public policies."""
+    found = _own(call, bucket, expected_bucket_owner)
+    compiled, statements = read_policy(policy, bucket)
+    _check_principals(call, statements)
+    if is_public(compiled) and (found.block or 0) & BLOCK_PUBLIC_POLICY:
+        raise errors.AccessDenied(
+            f"User: {call.principal.caller_arn} is not authorized to perform: s3:PutBucketPolicy on resource: "
+            f'"{names.bucket_arn(bucket)}" because public policies are prevented by the BlockPublicPolicy setting in S3 '
+            "Block Public Access."
+        )
+    tables.set_policy(call.db, found, call.new_id(), policy)
+
+
+@operation(Needs("s3:GetBucketPolicy", names.of_bucket), reads=True, context=of_request)
+def get_bucket_policy(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> dict[str, Any]:
+    """Return the policy's text as it was put."""
+    found = tables.policy_of(call.db, _own(call, bucket, expected_bucket_owner).policy)
+    if found is None:
+        raise errors.NoSuchBucketPolicy(bucket)
+    return {"Policy": found}
+
+
+@operation(Needs("s3:DeleteBucketPolicy", names.of_bucket), context=of_request)
+def delete_bucket_policy(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> None:
+    """Take the policy off; there need not be one."""
+    tables.set_policy(call.db, _own(call, bucket, expected_bucket_owner), None)
+
+
+@operation(Needs("s3:GetBucketPolicyStatus", names.of_bucket), reads=True, anonymous=True, context=of_request)
+def get_bucket_policy_status(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> dict[str, Any]:
+    """Say whether the policy is public."""
+    policy = buckets.find(call, bucket, expected_bucket_owner).policy
+    found = call.memory.policy(call.db, policy) if policy is not None else None
+    if found is None:
+        raise errors.NoSuchBucketPolicy(bucket)
+    return {"PolicyStatus": {"IsPublic": is_public(found)}}
+
+
+@operation(
+    Needs("s3:PutBucketPublicAccessBlock", names.of_bucket),
+    honours={"public_access_block_configuration": ALL, "checksum_algorithm": ALL},
+    anonymous=True,
+    context=of_request,
+)
+def put_public_access_block(
+    call: Call,
+    bucket: str,
+    public_access_block_configuration: dict[str, Any],
+    content_md5: str | None = None,
+    checksum_algorithm: str | None = None,
+    expected_bucket_owner: str | None = None,
+) -> None:
+    """Replace the four settings; one that is not sent is off."""
+    found = buckets.find(call, bucket, expected_bucket_owner)
+    block = sum(bit for member, bit in _BITS if public_access_block_configuration.get(member))
+    tables.set_block(call.db, found.bucket, block)
+
+
+@operation(Needs("s3:GetBucketPublicAccessBlock", names.of_bucket), reads=True, anonymous=True, context=of_request)
+def get_public_access_block(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> dict[str, Any]:
+    """Return the four settings."""
+    block = buckets.find(call, bucket, expected_bucket_owner).block
+    if block is None:
+        raise errors.NoSuchPublicAccessBlockConfiguration(bucket)
+    return {"PublicAccessBlockConfiguration": {member: bool(block & bit) for member, bit in _BITS}}
+
+
+@operation(Needs("s3:PutBucketPublicAccessBlock", names.of_bucket), anonymous=True, context=of_request)
+def delete_public_access_block(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> None:
+    """Take the settings off: nothing is blocked any more."""
+    tables.set_block(call.db, buckets.find(call, bucket, expected_bucket_owner).bucket, None)

@@ -1,0 +1,362 @@
+"""Reading: GetObject, HeadObject, GetObjectAttributes, and where an object's bytes are taken from.
+
+A body is bytes where it lies inline, a slice of a file where it lies in one blob, else blocks of one part after another.
+"""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import orjson
+
+from awning.kit.call import Call
+from awning.kit.operation import ALL, Needs, operation
+from awning.net.messages import FileSlice
+from awning.protocols.times import to_rfc822
+from awning.services.s3 import checksums, conditions, errors, names, objects, tables
+from awning.services.s3.conditions import of_request
+from awning.services.s3.tables import Object
+from awning.store.threads import in_thread
+
+BLOCK = 1024 * 1024
+
+
+class Layout(NamedTuple):
+    """The parts of an object: their numbers, and where in the object each ends."""
+
+    numbers: memoryview
+    ends: memoryview
+
+    @classmethod
+    def read(cls, layout: bytes) -> Layout:
+        pairs = memoryview(layout).cast("Q")
+        return cls(pairs[::2], pairs[1::2])
+
+    def span(self, index: int) -> tuple[int, int]:
+        """Return (first, end) of the part at an index, counted from 0."""
+        return (self.ends[index - 1] if index else 0), self.ends[index]
+
+    def index_at(self, offset: int) -> int:
+        """Return the index of the part that holds the byte at an offset."""
+        return bisect_right(self.ends, offset)
+
+
+class Piece(NamedTuple):
+    """A stretch of one part: its blob (None: inline), and which bytes of it."""
+
+    number: int
+    blob: str | None
+    first: int
+    end: int
+
+
+def body_of(call: Call, found: Object, first: int, end: int) -> bytes | FileSlice | AsyncIterator[bytes]:
+    """Return the bytes first..end of an object."""
+    if found.layout is not None:
+        pieces = pieces_of(call, found, first, end)
+        first_blob = pieces[0].blob if len(pieces) == 1 else None
+        if first_blob is not None:
+            return FileSlice(call.blobs.open(first_blob), pieces[0].first, pieces[0].end - pieces[0].first)
+        return Pieces(call, found.content, pieces)
+    if found.blob is not None:
+        return FileSlice(call.blobs.open(found.blob), first, end - first)
+    data = found.body
+    if data is None:
+        return b""
+    return data if end - first == len(data) else data[first:end]
+
+
+def pieces_of(call: Call, found: Object, first: int, end: int) -> list[Piece]:
+    """Return the stretches of an object's parts that make up the bytes first..end."""
+    assert found.layout is not None
+    if first >= end:
+        return []
+    layout = Layout.read(found.layout)
+    low, high = layout.index_at(first), layout.index_at(end - 1)
+    rows = tables.parts_of(call.db, found.content, layout.numbers[low], layout.numbers[high])
+    pieces = []
+    for index, (number, blob) in enumerate(rows, low):
+        start, stop = layout.span(index)
+        if start < stop:
+            pieces.append(Piece(number, blob, max(first, start) - start, min(end, stop) - start))
+    return pieces
+
+
+class Pieces:
+    """The blocks of several parts. Until it has ended, or is gone, its content's parts are not swept (Memory.reading)."""
+
+    __slots__ = ("__weakref__", "_blocks", "_readers", "content")
+
+    def __init__(self, call: Call, content: int, pieces: list[Piece]) -> None:
+        self.content = content
+        self._blocks = _read_pieces(call, content, pieces)
+        self._readers = call.memory.readers
+        self._readers.add(self)
+
+    def __aiter__(self) -> Pieces:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await self._blocks.__anext__()
+        except StopAsyncIteration:
+            self._readers.discard(self)
+            raise
+
+    async def aclose(self) -> None:
+        self._readers.discard(self)
+        await self._blocks.aclose()
+
+
+async def _read_pieces(call: Call, content: int, pieces: list[Piece]) -> AsyncGenerator[bytes, None]:
+    for piece in pieces:
+        if piece.blob is None:
+            yield tables.part_body(call.db, content, piece.number)[piece.first : piece.end]
+            continue
+        async for block in _read_file(call, call.blobs.open(piece.blob), piece.first, piece.end):
+            yield block
+
+
+async def _read_file(call: Call, fd: int, first: int, end: int) -> AsyncGenerator[bytes, None]:
+    """Yield the bytes first..end of an open file, then close it."""
+    try:
+        while first < end:
+            block = await in_thread(call.blobs.executor, partial(os.pread, fd, min(BLOCK, end - first), first))
+            if not block:
+                raise OSError(f"a blob ends at {first}, before {end}")
+            first += len(block)
+            yield block
+    finally:
+        os.close(fd)
+
+
+async def blocks_of(call: Call, found: Object, first: int, end: int) -> AsyncIterator[bytes]:
+    """Yield the bytes first..end of an object in blocks of at most 1 MiB, wherever they lie."""
+    body = body_of(call, found, first, end)
+    if isinstance(body, bytes):
+        if body:
+            yield body
+        return
+    if not isinstance(body, FileSlice):
+        async for block in body:
+            yield block
+        return
+    async for block in _read_file(call, body.fd, body.offset, body.offset + body.length):
+        yield block
+
+
+def _part_range(found: Object, number: int) -> tuple[int, int, int]:
+    """Return (first, end) of a part, and how many there are. Raises InvalidPartNumber."""
+    if found.layout is None:
+        if number != 1:
+            raise errors.InvalidPartNumber(number, 1)
+        return 0, found.size, 1
+    layout = Layout.read(found.layout)
+    if not 1 <= number <= len(layout.ends):
+        raise errors.InvalidPartNumber(number, len(layout.ends))
+    return *layout.span(number - 1), len(layout.ends)
+
+
+def _not_modified(found: Object) -> errors.NotModified:
+    headers = [(b"ETag", found.etag.encode()), (b"Last-Modified", to_rfc822(found.modified).encode())]
+    kept = orjson.loads(found.headers)
+    for member, name in (("CacheControl", b"Cache-Control"), ("Expires", b"Expires")):
+        if member in kept:
+            value = to_rfc822(kept[member]) if member == "Expires" else kept[member]
+            headers.append((name, value.encode("utf-8", "surrogateescape")))
+    return errors.NotModified(headers)
+
+
+def _describe(
+    found: Object, range_: str | None, part_number: int | None, checksum_mode: str | None
+) -> tuple[dict[str, Any], int, int]:
+    """Return what GET and HEAD say of an object, and the bytes first..end that they are about."""
+    headers = orjson.loads(found.headers)
+    headers["ETag"] = found.etag
+    headers["LastModified"] = found.modified
+    headers["AcceptRanges"] = "bytes"
+    if found.storage_class != "STANDARD":
+        headers["StorageClass"] = found.storage_class
+    if found.tags:
+        headers["TagCount"] = len(orjson.loads(found.tags))
+    first, end, partial = 0, found.size, False
+    parts = 0
+    if part_number is not None:
+        if range_ is not None:
+            raise errors.InvalidRequest("Cannot specify both Range header and partNumber query parameter")
+        first, end, parts = _part_range(found, part_number)
+        if found.layout is not None:
+            headers["PartsCount"] = parts
+        partial = found.size > 0
+    elif range_ is not None:
+        asked = conditions.read_range(range_, found.size)
+        if asked is not None:
+            first, end = asked
+            partial = True
+    headers["ContentLength"] = end - first
+    if partial:
+        headers["ContentRange"] = f"bytes {first}-{end - 1}/{found.size}"
+        headers["@status"] = 206
+    if checksum_mode == "ENABLED" and (end - first == found.size):
+        count = len(Layout.read(found.layout).ends) if found.layout is not None else 0
+        headers.update(checksums.shown(found.kind, found.checksum, count))
+    return headers, first, end
+
+
+_OVERRIDES = ("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType", "Expires")
+
+
+def _override(call: Call, headers: dict[str, Any], values: tuple[Any, ...]) -> None:
+    """Answer with other headers than the object's own. Only a signed request may ask for that (S3 reference, GetObject)."""
+    for member, value in zip(_OVERRIDES, values, strict=True):
+        if value is None:
+            continue
+        if call.principal.kind == "anonymous":
+            raise errors.InvalidRequest("Request specific response headers cannot be used for anonymous GET requests.")
+        headers[member] = value
+
+
+_HONOURS: Mapping[str, Any] = {"checksum_mode": ALL}
+
+
+@operation(
+    Needs("s3:GetObject", names.of_object),
+    reads=True,
+    honours=_HONOURS,
+    defaults=objects.DEFAULTS,
+    anonymous=True,
+    context=of_request,
+)
+def get_object(
+    call: Call,
+    bucket: str,
+    key: str,
+    if_match: str | None = None,
+    if_modified_since: Any = None,
+    if_none_match: str | None = None,
+    if_unmodified_since: Any = None,
+    range: str | None = None,
+    response_cache_control: str | None = None,
+    response_content_disposition: str | None = None,
+    response_content_encoding: str | None = None,
+    response_content_language: str | None = None,
+    response_content_type: str | None = None,
+    response_expires: Any = None,
+    part_number: int | None = None,
+    expected_bucket_owner: str | None = None,
+    checksum_mode: str | None = None,
+) -> dict[str, Any]:
+    """Return an object, a range or a part of it."""
+    found = objects.existing(call, bucket, expected_bucket_owner, key, body=True)
+    if conditions.check_read(
+        found.etag, found.modified, if_match, if_none_match, if_modified_since, if_unmodified_since
+    ):
+        raise _not_modified(found)
+    result, first, end = _describe(found, range, part_number, checksum_mode)
+    disposition = (response_cache_control, response_content_disposition, response_content_encoding)
+    _override(call, result, (*disposition, response_content_language, response_content_type, response_expires))
+    result["Body"] = body_of(call, found, first, end)
+    return result
+
+
+@operation(
+    Needs("s3:GetObject", names.of_object),
+    reads=True,
+    honours=_HONOURS,
+    defaults=objects.DEFAULTS,
+    anonymous=True,
+    context=of_request,
+)
+def head_object(
+    call: Call,
+    bucket: str,
+    key: str,
+    if_match: str | None = None,
+    if_modified_since: Any = None,
+    if_none_match: str | None = None,
+    if_unmodified_since: Any = None,
+    range: str | None = None,
+    response_cache_control: str | None = None,
+    response_content_disposition: str | None = None,
+    response_content_encoding: str | None = None,
+    response_content_language: str | None = None,
+    response_content_type: str | None = None,
+    response_expires: Any = None,
+    part_number: int | None = None,
+    expected_bucket_owner: str | None = None,
+    checksum_mode: str | None = None,
+) -> dict[str, Any]:
+    """Return what GetObject would, without the body."""
+    found = objects.existing(call, bucket, expected_bucket_owner, key)
+    if conditions.check_read(
+        found.etag, found.modified, if_match, if_none_match, if_modified_since, if_unmodified_since
+    ):
+        raise _not_modified(found)
+    result, _, _ = _describe(found, range, part_number, checksum_mode)
+    disposition = (response_cache_control, response_content_disposition, response_content_encoding)
+    _override(call, result, (*disposition, response_content_language, response_content_type, response_expires))
+    return result
+
+
+@operation(
+    Needs("s3:GetObject", names.of_object),
+    Needs("s3:GetObjectAttributes", names.of_object),
+    reads=True,
+    honours={"object_attributes": ALL},
+    defaults=objects.DEFAULTS,
+    anonymous=True,
+    context=of_request,
+)
+def get_object_attributes(
+    call: Call,
+    bucket: str,
+    key: str,
+    object_attributes: list[str],
+    max_parts: int | None = None,
+    part_number_marker: int | None = None,
+    expected_bucket_owner: str | None = None,
+) -> dict[str, Any]:
+    """Return an object's ETag, checksum, parts, class and size, those that are asked for."""
+    found = objects.existing(call, bucket, expected_bucket_owner, key)
+    layout = Layout.read(found.layout) if found.layout is not None else None
+    result: dict[str, Any] = {"LastModified": found.modified}
+    if "ETag" in object_attributes:
+        result["ETag"] = found.etag.strip('"')
+    if "Checksum" in object_attributes:
+        result["Checksum"] = checksums.shown(found.kind, found.checksum, len(layout.ends) if layout else 0)
+    if "ObjectParts" in object_attributes and layout is not None:
+        result["ObjectParts"] = _parts(call, found, layout, max_parts, part_number_marker or 0)
+    if "StorageClass" in object_attributes:
+        result["StorageClass"] = found.storage_class
+    if "ObjectSize" in object_attributes:
+        result["ObjectSize"] = found.size
+    return result
+
+
+def _parts(call: Call, found: Object, layout: Layout, max_parts: int | None, marker: int) -> dict[str, Any]:
+    """Return the page of parts beyond `marker`; only parts that carry a composite checksum are listed one by one."""
+    result: dict[str, Any] = {"TotalPartsCount": len(layout.ends)}
+    if not found.kind & 1:
+        return result
+    limit = min(1000 if max_parts is None else max_parts, 1000)
+    page = tables.parts_after(call.db, found.content, marker, limit + 1)
+    listed = [
+        {
+            "PartNumber": p.number,
+            "Size": p.size,
+            checksums.algorithm_of(found.kind).member: checksums.encode(p.checksum),
+        }
+        for p in page[:limit]
+    ]
+    result.update(
+        PartNumberMarker=marker,
+        NextPartNumberMarker=page[:limit][-1].number if page[:limit] else 0,
+        MaxParts=limit,
+        IsTruncated=len(page) > limit,
+        Parts=listed,
+    )
+    return result

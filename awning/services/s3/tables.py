@@ -1,0 +1,503 @@
+"""All of S3's state: buckets, objects, contents, uploads, parts. The layout's reasons stand in docs/decisions/0007.
+
+Only SQL and row types; what may be done is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import orjson
+
+from awning.store.schema import Schema
+
+if TYPE_CHECKING:
+    from awning.store.blobs import Blobs
+
+BLOCK_PUBLIC_ACLS: Final = 1
+IGNORE_PUBLIC_ACLS: Final = 2
+BLOCK_PUBLIC_POLICY: Final = 4
+RESTRICT_PUBLIC_BUCKETS: Final = 8
+BLOCK_ALL: Final = 15
+
+SCHEMA = Schema(
+    migrations=(
+        """
+        CREATE TABLE buckets (
+            bucket INTEGER PRIMARY KEY AUTOINCREMENT,
+            name TEXT NOT NULL UNIQUE,
+            account TEXT NOT NULL,
+            region TEXT NOT NULL,
+            created INTEGER NOT NULL,
+            block INTEGER,           -- bits of the public access block; NULL: it has none
+            policy TEXT,             -- id of its row in policies
+            tags BLOB                -- JSON [[key, value]…]
+        );
+        CREATE INDEX buckets_by_account ON buckets (account, name);
+        CREATE TABLE policies (policy TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
+        CREATE TABLE counters (bucket INTEGER PRIMARY KEY, objects INTEGER NOT NULL, bytes INTEGER NOT NULL);
+
+        CREATE TABLE objects (       -- the current version of each key, narrow, in the order of listings
+            bucket INTEGER NOT NULL,
+            key BLOB NOT NULL,
+            size INTEGER NOT NULL,
+            modified INTEGER NOT NULL,
+            etag TEXT NOT NULL,      -- with its quotes
+            kind INTEGER NOT NULL,   -- checksum algorithm * 2 + (1 if composite)
+            class TEXT NOT NULL,
+            version TEXT,            -- NULL: the null version
+            content INTEGER NOT NULL,
+            PRIMARY KEY (bucket, key)
+        ) WITHOUT ROWID;
+        CREATE TABLE contents (      -- what a version consists of: inline, one blob, or parts
+            content INTEGER PRIMARY KEY,
+            headers BLOB NOT NULL,   -- JSON {member: value}
+            checksum BLOB,
+            tags BLOB,
+            layout BLOB,             -- of parts: (number, end) pairs of unsigned 64-bit integers
+            blob TEXT,
+            body BLOB
+        );
+        CREATE UNIQUE INDEX contents_by_blob ON contents (blob) WHERE blob IS NOT NULL;
+
+        CREATE TABLE uploads (
+            id INTEGER PRIMARY KEY,
+            content INTEGER,         -- NULL once it is completed: the content is the object's then
+            bucket INTEGER NOT NULL,
+            key BLOB NOT NULL,
+            upload TEXT NOT NULL,
+            initiated INTEGER NOT NULL,
+            initiator BLOB NOT NULL, -- JSON {"ID": …}
+            kind INTEGER NOT NULL,
+            chosen INTEGER NOT NULL, -- the client named the algorithm
+            class TEXT NOT NULL,
+            changes INTEGER NOT NULL DEFAULT 0,
+            completed INTEGER,       -- kept for a while, so that a repeated completion gives the same answer
+            answer BLOB              -- JSON {"asked": digest of the completed parts, "etag": …}
+        );
+        CREATE UNIQUE INDEX uploads_by_key ON uploads (bucket, key, upload);
+        CREATE INDEX uploads_completed ON uploads (completed) WHERE completed IS NOT NULL;
+        CREATE TABLE parts (
+            content INTEGER NOT NULL,
+            number INTEGER NOT NULL,
+            size INTEGER NOT NULL,
+            modified INTEGER NOT NULL,
+            md5 BLOB NOT NULL,
+            checksum BLOB NOT NULL,
+            blob TEXT,
+            body BLOB,
+            PRIMARY KEY (content, number)
+        ) WITHOUT ROWID;
+        CREATE UNIQUE INDEX parts_by_blob ON parts (blob) WHERE blob IS NOT NULL;
+
+        CREATE TABLE doomed_contents (content INTEGER PRIMARY KEY);
+        CREATE TABLE doomed_buckets (bucket INTEGER PRIMARY KEY);
+        """,
+    )
+)
+
+
+class Bucket(NamedTuple):
+    """A bucket. `block` are the bits of its public access block, None where it has none."""
+
+    bucket: int
+    name: str
+    account: str
+    region: str
+    created: int
+    block: int | None
+    policy: str | None
+
+
+class Stored(NamedTuple):
+    """Where a part's or an object's bytes are: a blob, or inline."""
+
+    blob: str | None
+    body: bytes | None
+
+
+class Object(NamedTuple):
+    """An object's current version with its content."""
+
+    size: int
+    modified: int
+    etag: str
+    kind: int
+    storage_class: str
+    content: int
+    headers: bytes
+    checksum: bytes | None
+    tags: bytes | None
+    layout: bytes | None
+    blob: str | None
+    body: bytes | None
+
+
+class Upload(NamedTuple):
+    """A multipart upload. `content` is what its parts belong to, None once completed; `changes` grows with each part."""
+
+    id: int
+    content: int | None
+    upload: str
+    initiated: int
+    initiator: bytes
+    kind: int
+    chosen: int
+    storage_class: str
+    changes: int
+    completed: int | None
+    answer: bytes | None
+
+
+class Part(NamedTuple):
+    number: int
+    size: int
+    modified: int
+    md5: bytes
+    checksum: bytes
+
+
+class NewContent(NamedTuple):
+    """A content that is complete but not yet an object's."""
+
+    size: int
+    etag: str
+    kind: int
+    checksum: bytes
+    headers: bytes
+    tags: bytes | None
+    storage_class: str
+    stored: Stored
+
+
+_BUCKET = "SELECT bucket, name, account, region, created, block, policy FROM buckets"
+
+
+def find_bucket(db: sqlite3.Connection, name: str) -> Bucket | None:
+    row = db.execute(f"{_BUCKET} WHERE name = ?", (name,)).fetchone()
+    return Bucket._make(row) if row else None
+
+
+def insert_bucket(db: sqlite3.Connection, name: str, account: str, region: str, now: int, tags: bytes | None) -> None:
+    cursor = db.execute(
+        "INSERT INTO buckets (name, account, region, created, block, tags) VALUES (?, ?, ?, ?, ?, ?)",
+        (name, account, region, now, BLOCK_ALL, tags),
+    )
+    db.execute("INSERT INTO counters (bucket, objects, bytes) VALUES (?, 0, 0)", (cursor.lastrowid,))
+
+
+def delete_bucket(db: sqlite3.Connection, bucket: Bucket) -> None:
+    """Forget an empty bucket; what its unfinished uploads hold is swept later."""
+    db.execute("DELETE FROM buckets WHERE bucket = ?", (bucket.bucket,))
+    db.execute("DELETE FROM counters WHERE bucket = ?", (bucket.bucket,))
+    db.execute("DELETE FROM policies WHERE policy = ?", (bucket.policy,))
+    db.execute("INSERT INTO doomed_buckets (bucket) VALUES (?)", (bucket.bucket,))
+
+
+def count_buckets(db: sqlite3.Connection, account: str) -> int:
+    count: int = db.execute("SELECT count(*) FROM buckets WHERE account = ?", (account,)).fetchone()[0]
+    return count
+
+
+def buckets_after(
+    db: sqlite3.Connection, account: str, after: str, prefix: str, region: str | None, limit: int
+) -> list[Bucket]:
+    """Return an account's buckets with a name beyond `after` and from `prefix` on, in the order of names."""
+    rows = db.execute(
+        f"{_BUCKET} WHERE account = ?1 AND name > ?2 AND name >= ?3 AND substr(name, 1, length(?3)) = ?3"
+        " AND (?4 IS NULL OR region = ?4) ORDER BY name LIMIT ?5",
+        (account, after, prefix, region, limit),
+    )
+    return [Bucket._make(row) for row in rows.fetchall()]
+
+
+def is_empty(db: sqlite3.Connection, bucket: int) -> bool:
+    return db.execute("SELECT 1 FROM objects WHERE bucket = ? LIMIT 1", (bucket,)).fetchone() is None
+
+
+def set_block(db: sqlite3.Connection, bucket: int, block: int | None) -> None:
+    db.execute("UPDATE buckets SET block = ? WHERE bucket = ?", (block, bucket))
+
+
+def set_bucket_tags(db: sqlite3.Connection, bucket: int, tags: bytes | None) -> None:
+    db.execute("UPDATE buckets SET tags = ? WHERE bucket = ?", (tags, bucket))
+
+
+def bucket_tags(db: sqlite3.Connection, bucket: int) -> list[list[str]] | None:
+    tags = db.execute("SELECT tags FROM buckets WHERE bucket = ?", (bucket,)).fetchone()[0]
+    return orjson.loads(tags) if tags else None
+
+
+def set_policy(db: sqlite3.Connection, bucket: Bucket, policy: str | None, text: str = "") -> None:
+    """Give a bucket a policy under a new id, or None. An id never names two texts, so what is compiled is kept by it."""
+    db.execute("DELETE FROM policies WHERE policy = ?", (bucket.policy,))
+    if policy is not None:
+        db.execute("INSERT INTO policies (policy, text) VALUES (?, ?)", (policy, text))
+    db.execute("UPDATE buckets SET policy = ? WHERE bucket = ?", (policy, bucket.bucket))
+
+
+def policy_of(db: sqlite3.Connection, policy: str | None) -> str | None:
+    """Return a policy's text."""
+    row = db.execute("SELECT text FROM policies WHERE policy = ?", (policy,)).fetchone()
+    return row[0] if row else None
+
+
+# Objects -------------------------------------------------------------------------------------------------------------
+
+_OBJECT = (
+    "SELECT o.size, o.modified, o.etag, o.kind, o.class, o.content, c.headers, c.checksum, c.tags, c.layout, c.blob,"
+    " c.body FROM objects o JOIN contents c ON c.content = o.content WHERE o.bucket = ? AND o.key = ?"
+)
+_HEAD = _OBJECT.replace("c.body FROM", "NULL FROM")
+
+
+def find_object(db: sqlite3.Connection, bucket: int, key: bytes, body: bool = True) -> Object | None:
+    """Return an object; `body=False` leaves its inline bytes on disk."""
+    row = db.execute(_OBJECT if body else _HEAD, (bucket, key)).fetchone()
+    return Object._make(row) if row else None
+
+
+def etag_and_content(db: sqlite3.Connection, bucket: int, key: bytes) -> tuple[str, int, int] | None:
+    """Return (etag, content, size) of an object."""
+    row: tuple[str, int, int] | None = db.execute(
+        "SELECT etag, content, size FROM objects WHERE bucket = ? AND key = ?", (bucket, key)
+    ).fetchone()
+    return row
+
+
+def insert_content(db: sqlite3.Connection, content: NewContent) -> int:
+    cursor = db.execute(
+        "INSERT INTO contents (headers, checksum, tags, blob, body) VALUES (?, ?, ?, ?, ?)",
+        (content.headers, content.checksum, content.tags, content.stored.blob, content.stored.body),
+    )
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
+
+
+def put_object(
+    db: sqlite3.Connection,
+    blobs: Blobs,
+    bucket: int,
+    key: bytes,
+    row: tuple[int, int, str, int, str, int],
+    old: tuple[str, int, int] | None,
+) -> None:
+    """Make (size, modified, etag, kind, class, content) the key's current version; drop what it had (`old`)."""
+    if old is None:
+        db.execute(
+            "INSERT INTO objects (bucket, key, size, modified, etag, kind, class, content) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (bucket, key, *row),
+        )
+        _count(db, bucket, 1, row[0])
+        return
+    db.execute(
+        "UPDATE objects SET size = ?, modified = ?, etag = ?, kind = ?, class = ?, content = ? WHERE bucket = ? AND key = ?",
+        (*row, bucket, key),
+    )
+    drop_content(db, blobs, old[1])
+    _count(db, bucket, 0, row[0] - old[2])
+
+
+def delete_object(db: sqlite3.Connection, blobs: Blobs, bucket: int, key: bytes, old: tuple[str, int, int]) -> None:
+    db.execute("DELETE FROM objects WHERE bucket = ? AND key = ?", (bucket, key))
+    drop_content(db, blobs, old[1])
+    _count(db, bucket, -1, -old[2])
+
+
+def _count(db: sqlite3.Connection, bucket: int, objects: int, size: int) -> None:
+    db.execute("UPDATE counters SET objects = objects + ?, bytes = bytes + ? WHERE bucket = ?", (objects, size, bucket))
+
+
+def drop_content(db: sqlite3.Connection, blobs: Blobs, content: int) -> None:
+    """Give up a content. Parts may be many: their content is only marked, and swept later."""
+    row = db.execute("SELECT blob, layout IS NOT NULL FROM contents WHERE content = ?", (content,)).fetchone()
+    if row[1]:
+        doom_content(db, content)
+        return
+    if row[0] is not None:
+        blobs.discard(db, row[0])
+    db.execute("DELETE FROM contents WHERE content = ?", (content,))
+
+
+def set_object_tags(db: sqlite3.Connection, content: int, tags: bytes | None) -> None:
+    db.execute("UPDATE contents SET tags = ? WHERE content = ?", (tags, content))
+
+
+def keys_from(
+    db: sqlite3.Connection, bucket: int, start: bytes, end: bytes | None, limit: int
+) -> list[tuple[bytes, int, int, str, int, str]]:
+    """Return (key, size, modified, etag, kind, class) of the objects with start <= key < end, in byte order."""
+    if end is None:
+        return db.execute(
+            "SELECT key, size, modified, etag, kind, class FROM objects WHERE bucket = ? AND key >= ? ORDER BY key LIMIT ?",
+            (bucket, start, limit),
+        ).fetchall()
+    return db.execute(
+        "SELECT key, size, modified, etag, kind, class FROM objects"
+        " WHERE bucket = ? AND key >= ? AND key < ? ORDER BY key LIMIT ?",
+        (bucket, start, end, limit),
+    ).fetchall()
+
+
+def counters(db: sqlite3.Connection) -> list[tuple[str, int, int]]:
+    """Return (bucket's name, objects, bytes) of every bucket."""
+    return db.execute("SELECT name, objects, bytes FROM buckets JOIN counters USING (bucket)").fetchall()
+
+
+# Uploads and parts ---------------------------------------------------------------------------------------------------
+
+_UPLOAD = (
+    "SELECT id, content, upload, initiated, initiator, kind, chosen, class, changes, completed, answer FROM uploads"
+    " WHERE bucket = ? AND key = ? AND upload = ?"
+)
+
+
+def insert_upload(
+    db: sqlite3.Connection, bucket: int, key: bytes, upload: Upload, headers: bytes, tags: bytes | None
+) -> None:
+    """Open an upload; its content's row is there from now on. `upload.id` and `.content` are not read."""
+    cursor = db.execute("INSERT INTO contents (headers, tags) VALUES (?, ?)", (headers, tags))
+    db.execute(
+        "INSERT INTO uploads (content, bucket, key, upload, initiated, initiator, kind, chosen, class)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (cursor.lastrowid, bucket, key, *upload[2:8]),
+    )
+
+
+def find_upload(db: sqlite3.Connection, bucket: int, key: bytes, upload: str) -> Upload | None:
+    row = db.execute(_UPLOAD, (bucket, key, upload)).fetchone()
+    return Upload._make(row) if row else None
+
+
+def uploads_from(
+    db: sqlite3.Connection, bucket: int, start: bytes, end: bytes | None, after: str, limit: int
+) -> list[tuple[bytes, str, int, bytes, int, int, str]]:
+    """Return (key, upload, initiated, initiator, kind, chosen, class) of open uploads with start <= key < end; of the key
+    `start` itself only those beyond `after`."""
+    return db.execute(
+        "SELECT key, upload, initiated, initiator, kind, chosen, class FROM uploads"
+        " WHERE bucket = ?1 AND key >= ?2 AND (?3 IS NULL OR key < ?3) AND (key > ?2 OR upload > ?4)"
+        " AND completed IS NULL ORDER BY key, upload LIMIT ?5",
+        (bucket, start, end, after, limit),
+    ).fetchall()
+
+
+def put_part(db: sqlite3.Connection, blobs: Blobs, upload: Upload, part: Part, stored: Stored) -> None:
+    """Store a part; one of the same number before it is given up."""
+    content = upload.content
+    old = db.execute("SELECT blob FROM parts WHERE content = ? AND number = ?", (content, part.number)).fetchone()
+    if old is not None and old[0] is not None:
+        blobs.discard(db, old[0])
+    db.execute(
+        "INSERT OR REPLACE INTO parts (content, number, size, modified, md5, checksum, blob, body)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (content, *part, *stored),
+    )
+    db.execute("UPDATE uploads SET changes = changes + 1 WHERE id = ?", (upload.id,))
+
+
+def parts_after(db: sqlite3.Connection, content: int, number: int, limit: int) -> list[Part]:
+    rows = db.execute(
+        "SELECT number, size, modified, md5, checksum FROM parts WHERE content = ? AND number > ? ORDER BY number LIMIT ?",
+        (content, number, limit),
+    )
+    return [Part._make(row) for row in rows.fetchall()]
+
+
+def parts_of(db: sqlite3.Connection, content: int, first: int, last: int) -> list[tuple[int, str | None]]:
+    """Return (number, blob) of the parts first..last."""
+    return db.execute(
+        "SELECT number, blob FROM parts WHERE content = ? AND number BETWEEN ? AND ? ORDER BY number",
+        (content, first, last),
+    ).fetchall()
+
+
+def part_body(db: sqlite3.Connection, content: int, number: int) -> bytes:
+    body: bytes = db.execute("SELECT body FROM parts WHERE content = ? AND number = ?", (content, number)).fetchone()[0]
+    return body
+
+
+def find_part(db: sqlite3.Connection, content: int, number: int) -> Part | None:
+    row = db.execute(
+        "SELECT number, size, modified, md5, checksum FROM parts WHERE content = ? AND number = ?", (content, number)
+    ).fetchone()
+    return Part._make(row) if row else None
+
+
+def drop_parts(db: sqlite3.Connection, blobs: Blobs, content: int, numbers: Iterable[int]) -> None:
+    for number in numbers:
+        row = db.execute("SELECT blob FROM parts WHERE content = ? AND number = ?", (content, number)).fetchone()
+        if row[0] is not None:
+            blobs.discard(db, row[0])
+        db.execute("DELETE FROM parts WHERE content = ? AND number = ?", (content, number))
+
+
+def complete_upload(
+    db: sqlite3.Connection, upload: Upload, checksum: bytes, layout: bytes, now: int, answer: dict[str, Any]
+) -> None:
+    db.execute("UPDATE contents SET checksum = ?, layout = ? WHERE content = ?", (checksum, layout, upload.content))
+    db.execute(
+        "UPDATE uploads SET content = NULL, completed = ?, answer = ? WHERE id = ?",
+        (now, orjson.dumps(answer), upload.id),
+    )
+
+
+def abort_upload(db: sqlite3.Connection, id_: int, content: int) -> None:
+    db.execute("DELETE FROM uploads WHERE id = ?", (id_,))
+    doom_content(db, content)
+
+
+# Sweeping ------------------------------------------------------------------------------------------------------------
+
+
+def doom_content(db: sqlite3.Connection, content: int) -> None:
+    db.execute("INSERT OR IGNORE INTO doomed_contents (content) VALUES (?)", (content,))
+
+
+def sweep_content(db: sqlite3.Connection, blobs: Blobs, reading: frozenset[int], limit: int) -> bool:
+    """Give up at most `limit` parts of one doomed content, unless it is being read; return whether more is left."""
+    rows = db.execute("SELECT content FROM doomed_contents LIMIT ?", (len(reading) + 1,)).fetchall()
+    content = next((content for (content,) in rows if content not in reading), None)
+    if content is None:
+        return False
+    parts = db.execute("SELECT number FROM parts WHERE content = ? LIMIT ?", (content, limit)).fetchall()
+    drop_parts(db, blobs, content, [number for (number,) in parts])
+    if len(parts) < limit:
+        db.execute("DELETE FROM contents WHERE content = ?", (content,))
+        db.execute("DELETE FROM doomed_contents WHERE content = ?", (content,))
+    return True
+
+
+def sweep_bucket(db: sqlite3.Connection, limit: int) -> bool:
+    """Abort at most `limit` uploads of one deleted bucket; return whether more is left."""
+    row = db.execute("SELECT bucket FROM doomed_buckets LIMIT 1").fetchone()
+    if row is None:
+        return False
+    uploads = db.execute("SELECT id, content FROM uploads WHERE bucket = ? LIMIT ?", (row[0], limit)).fetchall()
+    for id_, content in uploads:
+        db.execute("DELETE FROM uploads WHERE id = ?", (id_,))
+        if content is not None:
+            doom_content(db, content)
+    if len(uploads) < limit:
+        db.execute("DELETE FROM doomed_buckets WHERE bucket = ?", (row[0],))
+    return True
+
+
+def forget_completed(db: sqlite3.Connection, before: int, limit: int) -> bool:
+    """Forget at most `limit` uploads that were completed before a time; return whether more may be left."""
+    cursor = db.execute(
+        "DELETE FROM uploads WHERE id IN (SELECT id FROM uploads WHERE completed < ? LIMIT ?)", (before, limit)
+    )
+    return cursor.rowcount == limit
+
+
+def known_blobs(db: sqlite3.Connection, blobs: Sequence[str]) -> set[str]:
+    """Return those of these blobs that a content or a part refers to, or that are given up but not yet removed."""
+    marks = ", ".join("?" * len(blobs))
+    return {
+        blob
+        for table in ("contents", "parts", "_garbage")
+        for (blob,) in db.execute(f"SELECT blob FROM {table} WHERE blob IN ({marks})", tuple(blobs))
+    }

@@ -1,0 +1,20 @@
+"""Background passes: what was marked is swept in small steps. Abandoned uploads stay, as on AWS."""
+
+from __future__ import annotations
+
+from awning.kit.call import Call
+from awning.services.s3 import tables
+
+STEP = 200
+COMPLETED_KEPT = 7 * 86400
+"""Seconds for which a repeated CompleteMultipartUpload gets its first answer."""
+
+
+def sweep_deleted(call: Call) -> bool:
+    """Give up some parts of a content that is no object's any more, or some uploads of a deleted bucket."""
+    return tables.sweep_content(call.db, call.blobs, call.memory.reading(), STEP) or tables.sweep_bucket(call.db, STEP)
+
+
+def forget_completed(call: Call) -> bool:
+    """Forget uploads that were completed long ago."""
+    return tables.forget_completed(call.db, int(call.now) - COMPLETED_KEPT, STEP)

@@ -1,0 +1,162 @@
+"""The room on its own: operations called as the gateway would call them, without HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from awning.auth.principal import Principal, root_of
+from awning.kit.call import Call, Facts
+from awning.kit.clock import Clock
+from awning.kit.room import Room
+from awning.net.messages import FileSlice
+from awning.services.s3 import SERVICE
+from awning.store.folder import DataFolder
+
+ACCOUNT = "111111111111"
+OTHER = "222222222222"
+
+
+class StillClock(Clock):
+    """A clock that moves only when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.time = 1_700_000_000.0
+
+    def now(self) -> float:
+        return self.time
+
+
+class Neighbours:
+    """A region of one room. `known` are the ARNs of users and roles that exist."""
+
+    def __init__(self) -> None:
+        self.known: set[str] = set()
+
+    def ask(self, question: Any, facts: Facts) -> Any:
+        return object() if question.arn in self.known else None
+
+    def sent(self, room: Room) -> None:
+        raise AssertionError("S3 sends nothing yet")
+
+    def broken(self, room: Room, error: BaseException) -> None:
+        raise AssertionError("the room broke") from error
+
+
+@dataclass
+class Payload:
+    """A body as the gateway hands it over, in blocks."""
+
+    data: bytes
+    trailers: dict[str, str]
+    block: int = 300_000
+    fails: Exception | None = None
+    small: bool = True
+
+    @property
+    def length(self) -> int | None:
+        return len(self.data)
+
+    @property
+    def whole(self) -> bytes | None:
+        return self.data if self.small and len(self.data) <= 64 * 1024 and self.fails is None else None
+
+    async def blocks(self) -> AsyncIterator[bytes]:
+        for start in range(0, len(self.data), self.block):
+            yield self.data[start : start + self.block]
+        if self.fails is not None:
+            raise self.fails
+
+
+@dataclass
+class Verdict:
+    allowed: bool
+
+
+class S3:
+    """Calls operations by boto3's names: `s3.put_object(bucket="b", key="k", body=b"…")`."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, path: Path) -> None:
+        self.loop = loop
+        self.folder = DataFolder.open(path)
+        self.clock = StillClock()
+        self.neighbours = Neighbours()
+        self.operations = SERVICE.operations()
+        self.room = loop.run_until_complete(self._start())
+
+    async def _start(self) -> Room:
+        return Room(SERVICE, self.folder, self.clock, self.neighbours)
+
+    def call(self, account: str = ACCOUNT, region: str = "us-east-1", **facts: Any) -> Call:
+        principal = facts.pop("principal", None) or root_of(account)
+        facts.setdefault("signed", "v4-header")
+        return self.room.call(Facts("request", principal, account, region, **facts))
+
+    async def run(self, name: str, call: Call, params: dict[str, Any]) -> Any:
+        return await self.room.run(self.operations[name], call, params)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name not in self.operations:
+            raise AttributeError(name)
+
+        def do(
+            *,
+            as_: Call | None = None,
+            body: bytes | Payload | None = None,
+            deny: Callable[[str, str], bool] = lambda action, arn: False,
+            **params: Any,
+        ) -> Any:
+            call = as_ or self.call()
+            if body is not None:
+                call.body = Payload(body, {}) if isinstance(body, bytes) else body
+            call.authorise = lambda action, arn, context=None: Verdict(not deny(action, arn))  # type: ignore[assignment,return-value]
+            return self.loop.run_until_complete(self.run(name, call, params))
+
+        return do
+
+    def read(self, result: dict[str, Any]) -> bytes:
+        """Return a reply's body, however it comes."""
+        body = result["Body"]
+        if isinstance(body, bytes):
+            return body
+        if isinstance(body, FileSlice):
+            with open(body.fd, "rb") as file:
+                file.seek(body.offset)
+                return file.read(body.length)
+        return self.loop.run_until_complete(gather(body))
+
+    def get(self, bucket: str, key: str, **params: Any) -> bytes:
+        return self.read(self.get_object(bucket=bucket, key=key, **params))
+
+    def work(self) -> None:
+        """Run the background passes until they find nothing."""
+        for work in SERVICE.work:
+            while self.loop.run_until_complete(self.room.write(self.call(), work.run)):
+                continue
+        while self.loop.run_until_complete(self.room.blobs.sweep(self.room.writer)):
+            continue
+
+    def files(self) -> list[Path]:
+        """The blobs on disk."""
+        return [path for path in self.folder.blobs("s3").rglob("*") if path.is_file()]
+
+    def rows(self, table: str) -> int:
+        count: int = self.room.database.reader.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        return count
+
+    def close(self) -> None:
+        self.loop.run_until_complete(self.room.close())
+        self.folder.close()
+
+
+async def gather(blocks: AsyncIterator[bytes]) -> bytes:
+    return b"".join([block async for block in blocks])
+
+
+def user(name: str = "ann", account: str = ACCOUNT) -> Principal:
+    arn = f"arn:aws:iam::{account}:user/{name}"
+    return Principal("user", account, arn, arn, "AIDAUSER", name)
