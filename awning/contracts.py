@@ -70,6 +70,13 @@ class FindUser:
 
 
 @dataclass(frozen=True, slots=True)
+class PrincipalExists:
+    """Is there a user or role of this ARN (a resource's policy may name no others)? Answered by iam: bool."""
+
+    arn: str
+
+
+@dataclass(frozen=True, slots=True)
 class FindPolicyText:
     """The JSON text of a managed policy's default version. Answered by iam: str, or None."""
 

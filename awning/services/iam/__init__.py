@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from awning.contracts import FindCredential, FindPolicyText, FindRole, FindUser
+from awning.contracts import FindCredential, FindPolicyText, FindRole, FindUser, PrincipalExists
 from awning.kit.compiled import Compiled
 from awning.kit.service import Service
 from awning.services.iam import (
@@ -32,6 +32,7 @@ SERVICE = Service(
         FindCredential: offers.find_credential,
         FindUser: offers.find_user,
         FindRole: offers.find_role,
+        PrincipalExists: offers.principal_exists,
         FindPolicyText: offers.find_policy_text,
     },
     global_=True,

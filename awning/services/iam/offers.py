@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from awning.auth.principal import Principal, root_of
-from awning.contracts import Credential, FindCredential, FindPolicyText, FindRole, FindUser, RoleFacts
+from awning.contracts import Credential, FindCredential, FindPolicyText, FindRole, FindUser, PrincipalExists, RoleFacts
 from awning.kit.call import Call
 from awning.kit.compiled import Compiled
 from awning.services.iam import managed, tables
@@ -29,6 +29,12 @@ def find_user(call: Call, question: FindUser) -> Principal | None:
     """A user as policies see it, by unique id."""
     user = tables.entity_of_id(call.db, question.user_id)
     return principal_of(call, user) if user is not None and user.kind == "user" else None
+
+
+def principal_exists(call: Call, question: PrincipalExists) -> bool:
+    """Whether a user or role has exactly this ARN."""
+    found = tables.find_entity_by_arn(call.db, question.arn)
+    return found is not None and found.kind in ("user", "role")
 
 
 def find_role(call: Call, question: FindRole) -> RoleFacts | None:

@@ -43,6 +43,7 @@ SERVICE = Service(
     memory=Memory,
     guard=policies.guard,
     work=(Work("sweep_deleted", sweep_deleted, every=1.0), Work("forget_completed", forget_completed, every=3600.0)),
+    keeps=lambda call, blobs: tables.known_blobs(call.db, blobs),
     global_=True,
     gauges=gauges,
 )

@@ -41,7 +41,7 @@ def _delete(call: Call, bucket: int, key: str, if_match: str | None) -> None:
         "delete": {"Objects": {"Key": ALL, "ETag": ALL}, "Quiet": ALL},
         "checksum_algorithm": ALL,
     },
-    defaults={("delete", "Objects", "VersionId"): "null"},
+    defaults={"delete.Objects.VersionId": "null"},
     anonymous=True,
     context=of_request,
 )

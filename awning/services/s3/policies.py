@@ -11,7 +11,7 @@ from typing import Any
 
 from awning.auth.policy import MalformedPolicy, Policy, compile_policy
 from awning.auth.public import is_public
-from awning.contracts import FindRole, FindUser
+from awning.contracts import PrincipalExists
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
 from awning.kit.service import Guard
@@ -115,9 +115,7 @@ def _check_principals(call: Call, statements: Iterable[Mapping[str, Any]]) -> No
                 continue
             kind = arn.rpartition(":")[2].partition("/")[0]
             known = arn.startswith(("arn:aws:iam::", "arn:aws:sts::")) and (
-                kind in ("root", "assumed-role", "federated-user")
-                or (kind == "user" and call.ask(FindUser(arn)) is not None)
-                or (kind == "role" and call.ask(FindRole(arn)) is not None)
+                kind in ("root", "assumed-role", "federated-user") or call.ask(PrincipalExists(arn))
             )
             if not known:
                 raise errors.MalformedPolicy("Invalid principal in policy", Detail=arn)

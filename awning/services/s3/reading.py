@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from email.utils import formatdate
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -16,7 +17,6 @@ import orjson
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
 from awning.net.messages import FileSlice
-from awning.protocols.times import to_rfc822
 from awning.services.s3 import checksums, conditions, errors, names, objects, tables
 from awning.services.s3.conditions import of_request
 from awning.services.s3.tables import Object
@@ -161,13 +161,17 @@ def _part_range(found: Object, number: int) -> tuple[int, int, int]:
     return *layout.span(number - 1), len(layout.ends)
 
 
+def _http_date(seconds: float) -> bytes:
+    return formatdate(seconds, usegmt=True).encode()
+
+
 def _not_modified(found: Object) -> errors.NotModified:
-    headers = [(b"ETag", found.etag.encode()), (b"Last-Modified", to_rfc822(found.modified).encode())]
+    headers = [(b"ETag", found.etag.encode()), (b"Last-Modified", _http_date(found.modified))]
     kept = orjson.loads(found.headers)
     for member, name in (("CacheControl", b"Cache-Control"), ("Expires", b"Expires")):
         if member in kept:
-            value = to_rfc822(kept[member]) if member == "Expires" else kept[member]
-            headers.append((name, value.encode("utf-8", "surrogateescape")))
+            value = _http_date(kept[member]) if member == "Expires" else kept[member].encode("utf-8", "surrogateescape")
+            headers.append((name, value))
     return errors.NotModified(headers)
 
 

@@ -38,7 +38,7 @@ class Neighbours:
         self.known: set[str] = set()
 
     def ask(self, question: Any, facts: Facts) -> Any:
-        return object() if question.arn in self.known else None
+        return question.arn in self.known
 
     def sent(self, room: Room) -> None:
         raise AssertionError("S3 sends nothing yet")
