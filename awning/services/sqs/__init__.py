@@ -1,0 +1,26 @@
+"""SQS: queues and their messages. The door of the room; nothing happens here.
+
+tables.py      all state             engine.py     the order of a queue, pure
+memory.py      what is derived       lookup.py     from a QueueUrl to a queue
+queues.py tags.py permissions.py messages.py       the operations
+"""
+
+from __future__ import annotations
+
+from awning.kit.service import Service, Work
+from awning.services.sqs import memory, messages, permissions, queues, tables, tags, work
+
+SERVICE = Service(
+    name="sqs",
+    model="sqs",
+    protocols=("json", "query"),
+    modules=(queues, tags, permissions, messages),
+    schema=tables.SCHEMA,
+    memory=memory.build,
+    guard=memory.guard,
+    work=(
+        Work("sweep", work.sweep, every=5.0),
+        Work("forget deleted queues", work.forget_deleted_queues, every=60.0),
+    ),
+    gauges=work.gauges,
+)

@@ -1,0 +1,92 @@
+"""The attributes of a queue that a client may set: names, limits, defaults.
+
+Source: the API reference of CreateQueue and SetQueueAttributes. Only standard queues: what belongs to FIFO queues, dead-letter
+queues and encryption is refused by name before it gets here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from awning.auth.policy import MalformedPolicy, Policy, compile_policy
+from awning.services.sqs.errors import InvalidAttributeName, InvalidAttributeValue
+
+NUMBERS: Final[Mapping[str, tuple[int, int, int]]] = {
+    "VisibilityTimeout": (0, 43_200, 30),
+    "MaximumMessageSize": (1_024, 1_048_576, 1_048_576),
+    "MessageRetentionPeriod": (60, 1_209_600, 345_600),
+    "DelaySeconds": (0, 900, 0),
+    "ReceiveMessageWaitTimeSeconds": (0, 20, 0),
+}
+"""Least, most and default value of each attribute that is a whole number; seconds, or bytes."""
+
+SETTABLE: Final = frozenset({*NUMBERS, "Policy"})
+
+COUNTS: Final = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
+"""What Line.counts() returns, in its order."""
+
+READABLE: Final = frozenset(
+    {*SETTABLE, *COUNTS, "CreatedTimestamp", "LastModifiedTimestamp", "QueueArn"}
+    # These may be asked for, and are absent from the answer where a queue does not have them.
+    | {"RedrivePolicy", "RedriveAllowPolicy", "FifoQueue", "ContentBasedDeduplication", "DeduplicationScope"}
+    | {"FifoThroughputLimit", "KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds", "SqsManagedSseEnabled"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A queue's attributes as the operations use them: milliseconds, but `wait` in seconds and `size` in bytes."""
+
+    visibility: int
+    size: int
+    retention: int
+    delay: int
+    wait: int
+    policy: Policy | None
+
+
+def settings_of(attributes: Mapping[str, str], arn: str) -> Settings:
+    """Build the settings of a queue from its whole attributes. Raises InvalidAttributeValue for a bad policy."""
+    visibility, size, retention, delay, wait = (int(attributes[name]) for name in NUMBERS)
+    policy = compile_queue_policy(attributes["Policy"], arn) if "Policy" in attributes else None
+    return Settings(visibility * 1000, size, retention * 1000, delay * 1000, wait, policy)
+
+
+def compile_queue_policy(document: str, arn: str) -> Policy:
+    """Compile a queue's policy. Raises InvalidAttributeValue."""
+    try:
+        return compile_policy(document, id=arn, kind="resource")
+    except MalformedPolicy as error:
+        raise InvalidAttributeValue(f"Invalid value for the parameter Policy. Reason: {error}") from error
+
+
+def defaults() -> dict[str, str]:
+    """The attributes of a queue for which nothing was set."""
+    return {name: str(default) for name, (_, _, default) in NUMBERS.items()}
+
+
+def changed(attributes: Mapping[str, str], changes: Mapping[str, str]) -> dict[str, str]:
+    """Return a queue's attributes after a change. An empty policy removes it.
+
+    Raises InvalidAttributeName and InvalidAttributeValue; a policy's text is not looked at here.
+    """
+    result = dict(attributes)
+    for name, value in changes.items():
+        if name not in SETTABLE:
+            raise InvalidAttributeName(f"Unknown Attribute {name}.")
+        if name in NUMBERS:
+            least, most, _ = NUMBERS[name]
+            if not (value.isascii() and value.isdigit() and len(value) < 10 and least <= int(value) <= most):
+                raise InvalidAttributeValue(f"Invalid value for the parameter {name}.")
+            result[name] = str(int(value))
+        elif value:
+            result[name] = value
+        else:
+            result.pop(name, None)
+    return result

@@ -1,0 +1,239 @@
+"""The order of a standard queue: which message is next, which are hidden and until when. No clock, no socket, no database.
+
+Every change has its inverse, to be called in reverse order; only the passing of time (`settle`) is never taken back.
+"""
+
+from __future__ import annotations
+
+import heapq
+from array import array
+from typing import Final, NamedTuple
+
+IN_FLIGHT_LIMIT: Final = 120_000
+"""Messages of a standard queue that may be in flight at once (Amazon SQS message quotas)."""
+
+_STEP = 1_000
+"""The most that one call of settle() moves, so that a million messages due at once do not hold up a call."""
+
+_NUMBER_BITS = 64
+_NUMBER = (1 << _NUMBER_BITS) - 1
+
+
+class Seen(NamedTuple):
+    """How often a message has been received, and when first, in milliseconds."""
+
+    times: int
+    first: int
+
+
+class Held(NamedTuple):
+    """Where a message stands: hidden `until` a time because it is in flight, else None; and what is known of its receives."""
+
+    until: int | None
+    seen: Seen | None
+
+
+class Taken(NamedTuple):
+    """One step of a take. `seen` is how it was before; a `removed` number was only passed over."""
+
+    number: int
+    seen: Seen | None
+    removed: bool = False
+
+
+class Numbers:
+    """A line of 64-bit integers, first in, first out; 8 bytes each, and nothing for the garbage collector to visit."""
+
+    __slots__ = ("_head", "_items")
+
+    def __init__(self) -> None:
+        self._items = array("q")
+        self._head = 0
+
+    def __len__(self) -> int:
+        return len(self._items) - self._head
+
+    def append(self, number: int) -> None:
+        self._items.append(number)
+
+    def appendleft(self, number: int) -> None:
+        if self._head:
+            self._head -= 1
+            self._items[self._head] = number
+        else:
+            self._items.insert(0, number)
+
+    def popleft(self) -> int:
+        number = self._items[self._head]
+        self._head += 1
+        if self._head > 1_000 and self._head * 2 > len(self._items):
+            del self._items[: self._head]
+            self._head = 0
+        return number
+
+
+class Line:
+    """The messages of one standard queue, known by their numbers, which are never used twice.
+
+    Times are milliseconds since the epoch. A message waits (`_ready`, in the order in which messages became visible), or is
+    delayed, or is in flight. A waiting message costs 8 bytes, a delayed one 48; one that was ever received about 300.
+
+    A heap's entry is `time << 64 | number`. An entry of `_returns` counts only while `_flight` says the same time. A number in
+    `_removed` still stands somewhere in line, and is passed over once when its turn comes; one in `_void` still stands among
+    the delayed.
+    """
+
+    __slots__ = ("_delayed", "_flight", "_ready", "_removed", "_returns", "_seen", "_void", "total")
+
+    def __init__(self) -> None:
+        self._ready = Numbers()
+        self._delayed: list[int] = []
+        self._flight: dict[int, int] = {}
+        self._returns: list[int] = []
+        self._seen: dict[int, Seen] = {}
+        self._removed: set[int] = set()
+        self._void: set[int] = set()
+        self.total = 0
+
+    # What stands
+
+    @property
+    def full(self) -> bool:
+        """No more messages may be in flight."""
+        return len(self._flight) >= IN_FLIGHT_LIMIT
+
+    def counts(self, now: int) -> tuple[int, int, int]:
+        """Return how many messages are visible, in flight and delayed."""
+        self.settle(now)
+        flight, delayed = len(self._flight), len(self._delayed) - len(self._void)
+        return max(0, self.total - flight - delayed), flight, delayed
+
+    def waiting(self) -> bool:
+        """Whether a message may be ready for the next receiver."""
+        return len(self._ready) > 0
+
+    def next_due(self) -> int | None:
+        """When the next delayed or hidden message becomes visible; None where there is none."""
+        while self._returns and self._stale(self._returns[0]):
+            heapq.heappop(self._returns)
+        if not self._delayed and not self._returns:
+            return None
+        return min(heap[0] for heap in (self._delayed, self._returns) if heap) >> _NUMBER_BITS
+
+    def seen(self, number: int) -> Seen:
+        """How often a message that was received has been received. Raises KeyError for another."""
+        return self._seen[number]
+
+    def held(self, number: int) -> Held:
+        """Where a message of this line stands; what restore() needs."""
+        return Held(self._flight.get(number), self._seen.get(number))
+
+    # Time
+
+    def settle(self, now: int) -> None:
+        """Let what is due by `now` become visible, some of it where it is much."""
+        limit = now + 1 << _NUMBER_BITS
+        delayed, returns = self._delayed, self._returns
+        left = _STEP
+        while delayed and delayed[0] < limit and left:
+            number = heapq.heappop(delayed) & _NUMBER
+            if number in self._void:
+                self._void.remove(number)
+            else:
+                self._ready.append(number)
+            left -= 1
+        while returns and returns[0] < limit and left:
+            entry = heapq.heappop(returns)
+            if not self._stale(entry):
+                number = entry & _NUMBER
+                del self._flight[number]
+                self._ready.append(number)
+            left -= 1
+
+    # Changes and their inverses
+
+    def put(self, number: int, due: int | None = None) -> None:
+        """Let a new message wait, or be delayed until `due`. Inverse: unput()."""
+        self.total += 1
+        if due is None:
+            self._ready.append(number)
+        else:
+            heapq.heappush(self._delayed, due << _NUMBER_BITS | number)
+
+    def unput(self, number: int, due: int | None = None) -> None:
+        """Take back a put()."""
+        self.total -= 1
+        # What is due later than the first of the delayed has not been moved yet.
+        if due is not None and self._delayed and due << _NUMBER_BITS | number >= self._delayed[0]:
+            self._void.add(number)
+        else:
+            self._removed.add(number)
+
+    def take(self, count: int, now: int, until: int, taken: list[Taken]) -> None:
+        """Take up to `count` messages and hide them `until`; append what was done to `taken`. Inverse: give_back(taken).
+
+        Call settle() before. What is taken is not visible again before the next settle(), even where `until` is `now`.
+        """
+        count = min(count, IN_FLIGHT_LIMIT - len(self._flight))
+        while count > 0 and self._ready:
+            number = self._ready.popleft()
+            if number in self._removed:
+                self._removed.remove(number)
+                taken.append(Taken(number, None, removed=True))
+                continue
+            seen = self._seen.get(number)
+            self._seen[number] = Seen(1, now) if seen is None else Seen(seen.times + 1, seen.first)
+            self._fly(number, until)
+            taken.append(Taken(number, seen))
+            count -= 1
+
+    def give_back(self, taken: list[Taken]) -> None:
+        """Take back a take: the same messages are first in line, in the same order."""
+        for number, seen, removed in reversed(taken):
+            if removed:
+                self._removed.add(number)
+                self._ready.appendleft(number)
+                continue
+            if self._flight.pop(number, None) is not None:  # else its time has passed, and it waits again already
+                self._ready.appendleft(number)
+            if seen is None:
+                self._seen.pop(number, None)
+            else:
+                self._seen[number] = seen
+
+    def hide(self, number: int, until: int) -> None:
+        """Hide a message that is in flight until another time. Inverse: unhide() with the time before."""
+        self._fly(number, until)
+
+    def unhide(self, number: int, until: int) -> None:
+        """Take back a hide(). Where the message became visible meanwhile, its place in line is given up."""
+        if number not in self._flight:
+            self._removed.add(number)
+        self._fly(number, until)
+
+    def remove(self, number: int) -> None:
+        """Remove a message of this line, wherever it stands. Inverse: restore() with what held() said before."""
+        self.total -= 1
+        self._seen.pop(number, None)
+        if self._flight.pop(number, None) is None:
+            self._removed.add(number)
+
+    def restore(self, number: int, held: Held) -> None:
+        """Take back a remove()."""
+        self.total += 1
+        if held.seen is not None:
+            self._seen[number] = held.seen
+        if held.until is None:
+            self._removed.discard(number)
+        else:
+            self._fly(number, held.until)
+
+    def _fly(self, number: int, until: int) -> None:
+        self._flight[number] = until
+        heapq.heappush(self._returns, until << _NUMBER_BITS | number)
+        if len(self._returns) > 2 * len(self._flight) + 1_000:
+            # A deleted message leaves its entry behind; with long time-outs these would pile up for hours.
+            self._returns = sorted(time << _NUMBER_BITS | flying for flying, time in self._flight.items())
+
+    def _stale(self, entry: int) -> bool:
+        return self._flight.get(entry & _NUMBER) != entry >> _NUMBER_BITS

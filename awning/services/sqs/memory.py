@@ -1,0 +1,96 @@
+"""What the room keeps in memory, derived from its tables: each queue's settings and the order of its messages.
+
+Changed only through `call.apply`. It holds what the running batch has done too, so reads look for queues in the tables.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import NamedTuple
+
+from awning.kit.call import Call
+from awning.kit.service import Guard
+from awning.services.sqs import tables
+from awning.services.sqs.address import arn_of
+from awning.services.sqs.attributes import Settings, settings_of
+from awning.services.sqs.engine import Line
+
+
+class Queue:
+    """A queue as the operations use it. `key` is what its receivers wait for."""
+
+    __slots__ = ("account", "arn", "guard", "id", "key", "line", "name", "purged_through", "secret", "settings")
+
+    def __init__(self, row: tables.QueueRow) -> None:
+        self.id = row.id
+        self.account = row.account
+        self.name = row.name
+        self.arn = arn_of(row.region, row.account, row.name)
+        self.key = ("queue", row.id)
+        self.secret = row.secret
+        self.purged_through = row.purged_through
+        self.line = Line()
+        self.configure(settings_of(row.attributes, self.arn))
+
+    def configure(self, settings: Settings) -> None:
+        """Put other settings into force."""
+        self.settings = settings
+        self.guard = Guard(self.account, settings.policy)
+
+
+class Sweep(NamedTuple):
+    """Where the sweep for dead rows is. It has looked at rows up to `at`; purges and deletions left some up to `through`."""
+
+    at: int = 0
+    through: int = 0
+
+
+class Memory:
+    """The derived state of all queues. `last_number` only grows: a number is not used again, whatever becomes of its call."""
+
+    def __init__(self) -> None:
+        self.queues: dict[str, Queue] = {}
+        self.by_id: dict[int, Queue] = {}
+        self.last_number = 0
+        self.sweep = Sweep()
+
+    def add(self, queue: Queue) -> None:
+        self.queues[queue.arn] = queue
+        self.by_id[queue.id] = queue
+
+    def discard(self, queue: Queue) -> None:
+        del self.queues[queue.arn]
+        del self.by_id[queue.id]
+
+    def next_number(self) -> int:
+        """Return the number of a new message."""
+        self.last_number += 1
+        return self.last_number
+
+
+def build(db: sqlite3.Connection) -> Memory:
+    """Build the derived state from the tables.
+
+    What is in flight, and how often each message was received, is known in memory only: after a start all messages wait, in the
+    order in which they were sent, which standard queues' "at least once" allows.
+    """
+    memory = Memory()
+    for row in tables.all_queues(db):
+        memory.add(Queue(row))
+    memory.last_number = tables.last_number(db)
+    dead = 0
+    for number, queue_id, _, due in tables.standings(db, after=0):
+        queue = memory.by_id.get(queue_id)
+        if queue is None or number <= queue.purged_through:
+            dead = number
+        else:
+            queue.line.put(number, due)
+    memory.sweep = Sweep(0, dead)
+    return memory
+
+
+def guard(call: Call, arn: str) -> Guard | None:
+    """What a queue says about who may use it. A policy counts from its own batch on, in which later calls run anyway."""
+    memory: Memory = call.memory
+    queue = memory.queues.get(arn)
+    return queue.guard if queue else None

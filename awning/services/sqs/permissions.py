@@ -1,0 +1,106 @@
+"""AddPermission and RemovePermission: they write statements into the queue's policy, which is an attribute like others.
+
+Source: the API reference of both, and the developer guide's "Amazon SQS policy quotas".
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import orjson
+
+from awning.kit.call import Call
+from awning.kit.operation import Needs, operation
+from awning.services.sqs.address import queue_arn
+from awning.services.sqs.errors import InvalidParameterValue, OverLimit
+from awning.services.sqs.lookup import own, stored
+from awning.services.sqs.memory import Queue
+from awning.services.sqs.queues import reconfigure
+
+_LABEL = re.compile(r"[A-Za-z0-9_-]{1,80}")
+_ACCOUNT = re.compile(r"\d{12}")
+_ACTIONS_PER_STATEMENT = 7
+_STATEMENTS = 20
+_SHARED = {
+    "*",
+    "SendMessage",
+    "ReceiveMessage",
+    "DeleteMessage",
+    "ChangeMessageVisibility",
+    "GetQueueAttributes",
+    "GetQueueUrl",
+    "ListDeadLetterSourceQueues",
+    "PurgeQueue",
+}
+
+
+@operation(Needs("sqs:AddPermission", queue_arn))
+def add_permission(call: Call, queue_url: str, label: str, aws_account_ids: list[str], actions: list[str]) -> None:
+    """Add a statement to the queue's policy that allows accounts to do something with it."""
+    queue = own(call, queue_url)
+    if not _LABEL.fullmatch(label):
+        raise _invalid(
+            label, "Label", "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length"
+        )
+    for account in aws_account_ids:
+        if not _ACCOUNT.fullmatch(account):
+            raise _invalid(account, "PrincipalId", "Unable to verify.")
+    for action in actions:
+        if action not in _SHARED:
+            raise _invalid(f"SQS:{action}", "ActionName", "Only the queue owner is allowed to invoke this action.")
+    if not aws_account_ids or not actions:
+        raise InvalidParameterValue("At least one account and one action must be given.")
+    if len(actions) > _ACTIONS_PER_STATEMENT:
+        raise OverLimit(f"{len(actions)} Actions were found, maximum allowed is {_ACTIONS_PER_STATEMENT}.")
+    policy = _policy(call, queue)
+    statements = policy["Statement"]
+    if any(statement.get("Sid") == label for statement in statements):
+        raise _invalid(label, "Label", "Already exists.")
+    if len(statements) >= _STATEMENTS:
+        raise OverLimit(f"A queue's policy has at most {_STATEMENTS} statements.")
+    principals = [f"arn:aws:iam::{account}:root" for account in aws_account_ids]
+    statements.append(
+        {
+            "Sid": label,
+            "Effect": "Allow",
+            "Principal": {"AWS": _one_or_all(principals)},
+            "Action": _one_or_all([f"SQS:{action}" for action in actions]),
+            "Resource": queue.arn,
+        }
+    )
+    _store(call, queue, policy)
+
+
+@operation(Needs("sqs:RemovePermission", queue_arn))
+def remove_permission(call: Call, queue_url: str, label: str) -> None:
+    """Remove the statement of this label from the queue's policy."""
+    queue = own(call, queue_url)
+    policy = _policy(call, queue)
+    kept = [statement for statement in policy["Statement"] if statement.get("Sid") != label]
+    if len(kept) == len(policy["Statement"]):
+        raise _invalid(label, "Label", "can't find label on existing policy.")
+    _store(call, queue, {**policy, "Statement": kept})
+
+
+def _policy(call: Call, queue: Queue) -> dict[str, Any]:
+    """Return the queue's policy, its statements as a list; an empty one where it has none."""
+    text = stored(call, queue).attributes.get("Policy")
+    if text is None:
+        return {"Version": "2008-10-17", "Id": f"{queue.arn}/SQSDefaultPolicy", "Statement": []}
+    policy: dict[str, Any] = orjson.loads(text)
+    if isinstance(policy["Statement"], dict):
+        policy["Statement"] = [policy["Statement"]]
+    return policy
+
+
+def _store(call: Call, queue: Queue, policy: dict[str, Any]) -> None:
+    reconfigure(call, queue, {"Policy": orjson.dumps(policy).decode() if policy["Statement"] else ""})
+
+
+def _one_or_all(values: list[str]) -> str | list[str]:
+    return values[0] if len(values) == 1 else values
+
+
+def _invalid(value: str, parameter: str, reason: str) -> InvalidParameterValue:
+    return InvalidParameterValue(f"Value {value} for parameter {parameter} is invalid. Reason: {reason}")

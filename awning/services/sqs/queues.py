@@ -1,0 +1,196 @@
+"""Queues: create, delete, find, list, configure, purge.
+
+Each change of attributes goes through `reconfigure`.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Any
+
+from awning.kit.call import Call
+from awning.kit.operation import ALL, Needs, Params, operation
+from awning.services.sqs import tables
+from awning.services.sqs.address import arn_of, check_name, named_queue_arn, queue_arn, url_of
+from awning.services.sqs.attributes import COUNTS, READABLE, SETTABLE, changed, defaults, settings_of
+from awning.services.sqs.engine import Line
+from awning.services.sqs.errors import (
+    InvalidAttributeName,
+    InvalidParameterValue,
+    PurgeQueueInProgress,
+    QueueDeletedRecently,
+    QueueNameExists,
+)
+from awning.services.sqs.lookup import absent, committed, find, milliseconds, own, stored
+from awning.services.sqs.memory import Memory, Queue, Sweep
+from awning.services.sqs.receipts import SECRET_LENGTH
+from awning.services.sqs.tags import check_tags
+
+DELETED_RECENTLY = 60_000
+_PURGED_RECENTLY = 60_000
+_PAGE = 1_000
+_EVERYONE = 1 << 30
+
+
+def _all_queues_arn(call: Call, params: Params) -> str:
+    return arn_of(call.region, call.account, "*")
+
+
+def _arn_to_tag(call: Call, params: Params) -> str | None:
+    return named_queue_arn(call, params) if params.get("tags") else None
+
+
+@operation(
+    Needs("sqs:CreateQueue", named_queue_arn),
+    Needs("sqs:TagQueue", _arn_to_tag),
+    honours={"attributes": SETTABLE, "tags": ALL},
+)
+def create_queue(
+    call: Call, queue_name: str, attributes: dict[str, str] | None = None, tags: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """Create a queue. One of that name and with the same values of the given attributes is returned as it is."""
+    check_name(queue_name)
+    wanted = changed(defaults(), attributes or {})
+    check_tags(tags or {})
+    arn = arn_of(call.region, call.account, queue_name)
+    existing = tables.find_queue(call.db, call.account, call.region, queue_name)
+    if existing:
+        for name in attributes or {}:
+            if wanted.get(name) != existing.attributes.get(name):
+                raise QueueNameExists(
+                    f"A queue already exists with the same name and a different value for attribute {name}"
+                )
+        return {"QueueUrl": url_of(call, call.account, queue_name)}
+    now = milliseconds(call.now)
+    deleted = tables.deleted_at(call.db, arn)
+    if deleted is not None and now < deleted + DELETED_RECENTLY:
+        raise QueueDeletedRecently(
+            "You must wait 60 seconds after deleting a queue before you can create another with the same name."
+        )
+    settings_of(wanted, arn)
+    tables.insert_queue(
+        call.db,
+        account=call.account,
+        region=call.region,
+        name=queue_name,
+        attributes=wanted,
+        tags=tags or {},
+        secret=call.random(SECRET_LENGTH),
+        now=now,
+    )
+    row = tables.find_queue(call.db, call.account, call.region, queue_name)
+    assert row is not None
+    memory: Memory = call.memory
+    queue = Queue(row)
+    call.apply(lambda: memory.add(queue), lambda: memory.discard(queue))
+    return {"QueueUrl": url_of(call, call.account, queue_name)}
+
+
+@operation(Needs("sqs:DeleteQueue", queue_arn))
+def delete_queue(call: Call, queue_url: str) -> None:
+    """Delete a queue with all its messages. Its name stays taken for 60 seconds."""
+    queue = own(call, queue_url)
+    memory: Memory = call.memory
+    tables.delete_queue(call.db, queue.id, queue.arn, milliseconds(call.now))
+    call.apply(lambda: memory.discard(queue), lambda: memory.add(queue))
+    _sweep(call)
+    call.wake(queue.key, _EVERYONE)
+
+
+@operation(Needs("sqs:GetQueueUrl", named_queue_arn), reads=True)
+def get_queue_url(call: Call, queue_name: str, queue_owner_aws_account_id: str | None = None) -> dict[str, Any]:
+    """Return a queue's URL."""
+    account = queue_owner_aws_account_id or call.account
+    if tables.find_queue(call.db, account, call.region, queue_name) is None:
+        raise absent()
+    return {"QueueUrl": url_of(call, account, queue_name)}
+
+
+@operation(Needs("sqs:ListQueues", _all_queues_arn), reads=True)
+def list_queues(
+    call: Call, queue_name_prefix: str | None = None, next_token: str | None = None, max_results: int | None = None
+) -> dict[str, Any]:
+    """List the caller's queues in the region, by name. Only with `max_results` is there a token for the next page."""
+    if max_results is not None and not 1 <= max_results <= _PAGE:
+        raise InvalidParameterValue(
+            f"Value {max_results} for parameter MaxResults is invalid. Reason: MaxResults must be an integer between 1 and 1000."
+        )
+    after = _read_token(next_token) if next_token else ""
+    size = max_results or _PAGE
+    names = tables.list_names(call.db, call.account, call.region, queue_name_prefix or "", after, size + 1)
+    result: dict[str, Any] = {}
+    if names:
+        result["QueueUrls"] = [url_of(call, call.account, name) for name in names[:size]]
+    if max_results is not None and len(names) > size:
+        result["NextToken"] = urlsafe_b64encode(names[size - 1].encode()).decode()
+    return result
+
+
+@operation(Needs("sqs:GetQueueAttributes", queue_arn), reads=True, honours={"attribute_names": ALL})
+def get_queue_attributes(call: Call, queue_url: str, attribute_names: list[str] | None = None) -> dict[str, Any]:
+    """Return the attributes that were asked for; those that the queue does not have are left out."""
+    names = set(attribute_names or ())
+    for name in names - READABLE - {"All"}:
+        raise InvalidAttributeName(f"Unknown Attribute {name}.")
+    row = committed(call, queue_url)
+    arn = arn_of(row.region, row.account, row.name)
+    memory: Memory = call.memory
+    queue = memory.queues.get(arn)
+    counts = queue.line.counts(milliseconds(call.now)) if queue else (0, 0, 0)
+    values = {
+        **row.attributes,
+        **{name: str(count) for name, count in zip(COUNTS, counts, strict=True)},
+        "CreatedTimestamp": str(row.created // 1000),
+        "LastModifiedTimestamp": str(row.modified // 1000),
+        "QueueArn": arn,
+    }
+    chosen = values if "All" in names else {name: value for name, value in values.items() if name in names}
+    return {"Attributes": chosen} if chosen else {}
+
+
+@operation(Needs("sqs:SetQueueAttributes", queue_arn), honours={"attributes": SETTABLE})
+def set_queue_attributes(call: Call, queue_url: str, attributes: dict[str, str]) -> None:
+    """Set attributes; they are in force at once, for messages that are there too where it is the retention period."""
+    reconfigure(call, own(call, queue_url), attributes)
+
+
+@operation(Needs("sqs:PurgeQueue", queue_arn))
+def purge_queue(call: Call, queue_url: str) -> None:
+    """Delete all messages that were sent before. Once in 60 seconds."""
+    queue = find(call, queue_url)
+    now = milliseconds(call.now)
+    row = stored(call, queue)
+    if row.purged is not None and now < row.purged + _PURGED_RECENTLY:
+        raise PurgeQueueInProgress(f"Only one PurgeQueue operation on {queue.name} is allowed every 60 seconds.")
+    memory: Memory = call.memory
+    through = memory.last_number
+    tables.mark_purged(call.db, queue.id, now, through)
+    before = queue.line, queue.purged_through
+
+    def change(line: Line, purged_through: int) -> None:
+        queue.line, queue.purged_through = line, purged_through
+
+    call.apply(lambda: change(Line(), through), lambda: change(*before))
+    _sweep(call)
+
+
+def reconfigure(call: Call, queue: Queue, changes: dict[str, str]) -> None:
+    """Change a queue's attributes, stored and in force. Raises InvalidAttributeName, InvalidAttributeValue."""
+    attributes = changed(stored(call, queue).attributes, changes)
+    settings, before = settings_of(attributes, queue.arn), queue.settings
+    tables.update_attributes(call.db, queue.id, attributes, milliseconds(call.now))
+    call.apply(lambda: queue.configure(settings), lambda: queue.configure(before))
+
+
+def _sweep(call: Call) -> None:
+    """Let the sweep begin anew: there are dead rows among what has been sent so far."""
+    memory: Memory = call.memory
+    before, after = memory.sweep, Sweep(0, memory.last_number)
+    call.apply(lambda: setattr(memory, "sweep", after), lambda: setattr(memory, "sweep", before))
+
+
+def _read_token(token: str) -> str:
+    try:
+        return urlsafe_b64decode(token).decode()
+    except ValueError:
+        raise InvalidParameterValue("Invalid or expired next token.") from None

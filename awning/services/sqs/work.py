@@ -1,0 +1,63 @@
+"""Background passes: what is dead is deleted, in slices.
+
+A row is dead when its queue is gone or was purged after it, or when its retention period is over.
+"""
+
+from __future__ import annotations
+
+import heapq
+
+from awning.kit.call import Call
+from awning.services.sqs import tables
+from awning.services.sqs.lookup import milliseconds
+from awning.services.sqs.memory import Memory, Sweep
+from awning.services.sqs.messages import delete
+from awning.services.sqs.queues import DELETED_RECENTLY
+
+_SLICE = 1_000
+_GAUGED = 100
+
+
+def sweep(call: Call) -> bool:
+    """Look at the next 1,000 messages and delete the dead ones; return whether more are to be looked at.
+
+    Messages stand in the order in which they were sent. So a sweep ends at the first one that is younger than every queue's
+    retention period, once it has passed what purges and deletions have left.
+    """
+    memory: Memory = call.memory
+    now = milliseconds(call.now)
+    before = memory.sweep
+    shortest = min((queue.settings.retention for queue in memory.queues.values() if queue.line.total), default=None)
+    rows = list(tables.standings(call.db, before.at, _SLICE))
+    ended, at, swept = len(rows) < _SLICE, before.at, []
+    for number, queue_id, sent, due in rows:
+        if number > before.through and (shortest is None or sent + shortest > now):
+            ended = True
+            break
+        at = number
+        queue = memory.by_id.get(queue_id)
+        if queue is None or number <= queue.purged_through:
+            swept.append(number)
+        elif sent + queue.settings.retention <= now and (due is None or due <= now):
+            delete(call, queue, number)
+    tables.delete_messages(call.db, swept)
+    after = Sweep() if ended else Sweep(at, before.through)
+    call.apply(lambda: setattr(memory, "sweep", after), lambda: setattr(memory, "sweep", before))
+    return not ended
+
+
+def forget_deleted_queues(call: Call) -> bool:
+    """Free the names of queues that were deleted a minute ago."""
+    tables.forget_deleted(call.db, milliseconds(call.now) - DELETED_RECENTLY)
+    return False
+
+
+def gauges(call: Call) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    """How many messages stand in the fullest queues."""
+    memory: Memory = call.memory
+    now = milliseconds(call.now)
+    figures: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
+    for queue in heapq.nlargest(_GAUGED, memory.queues.values(), key=lambda queue: queue.line.total):
+        for state, count in zip(("visible", "in_flight", "delayed"), queue.line.counts(now), strict=True):
+            figures["awning_sqs_messages", (("queue", queue.arn), ("state", state))] = float(count)
+    return figures
