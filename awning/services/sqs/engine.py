@@ -79,8 +79,8 @@ class Line:
     delayed, or is in flight. A waiting message costs 8 bytes, a delayed one 48; one that was ever received about 300.
 
     A heap's entry is `time << 64 | number`. An entry of `_returns` counts only while `_flight` says the same time. A number in
-    `_removed` still stands somewhere in line, and is passed over once when its turn comes; one in `_void` still stands among
-    the delayed.
+    `_removed` stands somewhere in line as many times too often, and is passed over when its turn comes; one in `_void` still
+    stands among the delayed.
     """
 
     __slots__ = ("_delayed", "_flight", "_ready", "_removed", "_returns", "_seen", "_void", "total")
@@ -91,7 +91,7 @@ class Line:
         self._flight: dict[int, int] = {}
         self._returns: list[int] = []
         self._seen: dict[int, Seen] = {}
-        self._removed: set[int] = set()
+        self._removed: dict[int, int] = {}
         self._void: set[int] = set()
         self.total = 0
 
@@ -167,7 +167,7 @@ class Line:
         if due is not None and self._delayed and due << _NUMBER_BITS | number >= self._delayed[0]:
             self._void.add(number)
         else:
-            self._removed.add(number)
+            self._mark(number)
 
     def take(self, count: int, now: int, until: int, taken: list[Taken]) -> None:
         """Take up to `count` messages and hide them `until`; append what was done to `taken`. Inverse: give_back(taken).
@@ -178,7 +178,7 @@ class Line:
         while count > 0 and self._ready:
             number = self._ready.popleft()
             if number in self._removed:
-                self._removed.remove(number)
+                self._unmark(number)
                 taken.append(Taken(number, None, removed=True))
                 continue
             seen = self._seen.get(number)
@@ -191,7 +191,7 @@ class Line:
         """Take back a take: the same messages are first in line, in the same order."""
         for number, seen, removed in reversed(taken):
             if removed:
-                self._removed.add(number)
+                self._mark(number)
                 self._ready.appendleft(number)
                 continue
             if self._flight.pop(number, None) is not None:  # else its time has passed, and it waits again already
@@ -208,7 +208,7 @@ class Line:
     def unhide(self, number: int, until: int) -> None:
         """Take back a hide(). Where the message became visible meanwhile, its place in line is given up."""
         if number not in self._flight:
-            self._removed.add(number)
+            self._mark(number)
         self._fly(number, until)
 
     def remove(self, number: int) -> None:
@@ -216,7 +216,7 @@ class Line:
         self.total -= 1
         self._seen.pop(number, None)
         if self._flight.pop(number, None) is None:
-            self._removed.add(number)
+            self._mark(number)
 
     def restore(self, number: int, held: Held) -> None:
         """Take back a remove()."""
@@ -224,9 +224,17 @@ class Line:
         if held.seen is not None:
             self._seen[number] = held.seen
         if held.until is None:
-            self._removed.discard(number)
+            self._unmark(number)
         else:
             self._fly(number, held.until)
+
+    def _mark(self, number: int) -> None:
+        self._removed[number] = self._removed.get(number, 0) + 1
+
+    def _unmark(self, number: int) -> None:
+        left = self._removed.pop(number) - 1
+        if left:
+            self._removed[number] = left
 
     def _fly(self, number: int, until: int) -> None:
         self._flight[number] = until

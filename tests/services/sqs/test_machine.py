@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from awning.services.sqs.engine import Line
 from awning.services.sqs.errors import InvalidParameterValue, MessageNotInflight
 from awning.services.sqs.work import sweep
 from tests.services.sqs.support import Bench, Client, OneQueue
@@ -45,6 +47,15 @@ class Model:
         return {b for b, m in self.messages.items() if m.visible <= now and m.sent + RETENTION > now}
 
 
+def standing(line: Line, now: float) -> Any:
+    """All that a line knows, apart from the order in which it gives messages out and from what only costs memory."""
+    line.settle(round(now * 1000))
+    ready = Counter(line._ready._items[line._ready._head :])
+    ready.subtract(line._removed)
+    delayed = sorted(entry for entry in line._delayed if entry & (1 << 64) - 1 not in line._void)
+    return line.total, +ready, delayed, line._flight, line._seen
+
+
 class QueueMachine(RuleBasedStateMachine):
     """Each rule is one batch, or a step in a longer one that may fail to commit."""
 
@@ -67,6 +78,11 @@ class QueueMachine(RuleBasedStateMachine):
             self.folder.cleanup()
 
     @property
+    def line(self) -> Line:
+        line: Line = next(iter(self.bench.memory.queues.values())).line
+        return line
+
+    @property
     def now(self) -> float:
         return self.bench.now
 
@@ -77,6 +93,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.batch.__enter__()
         self.fails = fails
         self.before = deepcopy(self.model), dict(self.handles)
+        self.line_before = deepcopy(self.line)
 
     @precondition(lambda self: self.batch is not None)
     @rule()
@@ -85,6 +102,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.batch = None
         if self.fails:
             self.model, self.handles = self.before  # nobody was given what failed
+            assert standing(self.line, self.now) == standing(self.line_before, self.now)
 
     @rule(delay=st.sampled_from([None, 0, 1, 5, 200]))
     def send(self, delay: int | None) -> None:
