@@ -76,7 +76,7 @@ class Region:
         try:
             self._build()
             self.authority = Authority(self.folder.ca)
-            self.server = Server(self.gateway.handle, on_error=self.journal.failure_of_request)
+            self.server = Server(self.gateway.handle, on_error=self.journal.connection_failure)
             await self.server.listen_unix(self.folder.control_socket)
             self.listener = await self.server.listen(options.host, options.port, tls=self.authority.server_side())
         except BaseException:
@@ -115,7 +115,7 @@ class Region:
         self.gateway = Gateway(
             entries, access, self.clock, self.journal, pages, enforce=options.enforce, domain=options.domain
         )
-        self.exposition = Exposition(self.rooms, self.gateway.requests)
+        self.exposition = Exposition(self.rooms, self.gateway.requests, self._connections)
 
     def chosen(self) -> Sequence[Service]:
         """The rooms that this region runs."""
@@ -162,6 +162,17 @@ class Region:
     def health(self) -> dict[str, str]:
         """Each room's state: "running" or "broken"."""
         return {name: "broken" if name in self._broken else "running" for name in self.rooms}
+
+    def _connections(self) -> dict[str, float]:
+        counters = self.server.counters
+        return {
+            "open": len(self.server.connections),
+            "accepted": counters.accepted,
+            "requests": counters.requests,
+            "bytes_in": counters.bytes_in,
+            "bytes_out": counters.bytes_out,
+            **{f"refused {reason}": count for reason, count in counters.refused.items()},
+        }
 
     def advance(self, seconds: float) -> None:
         """Move the clock forward, and let waiters look again."""

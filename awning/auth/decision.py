@@ -25,6 +25,7 @@ class Why(StrEnum):
     NO_SESSION = "no-session-allow"
     NO_RESOURCE = "no-resource-allow"
     PUBLIC_BLOCKED = "public-blocked"
+    NOT_ENFORCED = "not-enforced"
 
 
 _ENDINGS = {

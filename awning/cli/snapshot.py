@@ -47,7 +47,7 @@ class _Progress:
         from rich.console import Console
         from rich.progress import Progress
 
-        self._bar = Progress(console=Console(stderr=True), transient=True, disable=None)
+        self._bar = Progress(console=Console(stderr=True), transient=True)
         self._task = self._bar.add_task(text, total=None)
 
     def __enter__(self) -> _Progress:

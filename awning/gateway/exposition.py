@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from awning.gateway.metrics import Requests, escape, header, histogram
 from awning.kit.courier import service_facts
@@ -15,7 +15,9 @@ _LAG_EVERY = 0.25
 class Exposition:
     """Knows the rooms and the gateway's counts, and measures how late the loop runs its timers."""
 
-    def __init__(self, rooms: Mapping[str, Room], requests: Requests, connections: Mapping[str, int]) -> None:
+    def __init__(
+        self, rooms: Mapping[str, Room], requests: Requests, connections: Callable[[], Mapping[str, float]]
+    ) -> None:
         self._rooms = rooms
         self._requests = requests
         self._connections = connections
@@ -61,8 +63,8 @@ class Exposition:
         yield from header("awning_loop_lag_worst_seconds", "gauge", "The longest such delay since the start.")
         yield f"awning_loop_lag_worst_seconds {self.worst_lag:.6f}"
         yield from header("awning_connections", "gauge", "The HTTP layer's counters.")
-        for name, value in self._connections.items():
-            yield f'awning_connections{{what="{escape(name)}"}} {value}'
+        for name, count in self._connections().items():
+            yield f'awning_connections{{what="{escape(name)}"}} {count}'
         yield from self._writers()
         named: dict[str, list[str]] = {}
         for name, labels, value in self.gauges():
@@ -84,11 +86,11 @@ class Exposition:
             yield f'awning_waiting_calls{{room="{name}"}} {len(room.waiters)}'
         yield from header("awning_commit_seconds", "histogram", "Time of a COMMIT, fsync included.")
         for name, room in self._rooms.items():
-            commits = room.writer.stats.commits
+            commits = room.writer.stats.commit_seconds
             yield from histogram(
-                "awning_commit_seconds", f'room="{name}"', commits.bounds, commits.buckets, commits.total
+                "awning_commit_seconds", f'room="{name}"', commits.bounds, commits.counts, commits.total
             )
         yield from header("awning_batch_units", "histogram", "Units of work in a batch.")
         for name, room in self._rooms.items():
-            sizes = room.writer.stats.sizes
-            yield from histogram("awning_batch_units", f'room="{name}"', sizes.bounds, sizes.buckets, sizes.total)
+            sizes = room.writer.stats.batch_units
+            yield from histogram("awning_batch_units", f'room="{name}"', sizes.bounds, sizes.counts, sizes.total)

@@ -9,6 +9,8 @@ import time
 import traceback
 from typing import Any, TextIO
 
+from awning.net.messages import Request
+
 _EVERY = 0.1
 _MOST_HELD = 4000
 
@@ -65,6 +67,10 @@ class Journal:
         """Note a fault of our own, with its traceback under the request's id."""
         text = "".join(traceback.format_exception(error))
         self.notice(f"internal error in request {request_id}\n{text}", request_id=request_id)
+
+    def connection_failure(self, request: Request | None, error: BaseException) -> None:
+        """Note a fault that reached the HTTP layer: the gateway answers all others itself."""
+        self.failure("-" if request is None else f"{request.method} {request.path.decode('latin-1')}", error)
 
     def flush(self) -> None:
         """Write what is held."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from time import monotonic
 from typing import Any
 
-from awning.auth.decision import ALLOWED, Decision
+from awning.auth.decision import Decision, Why
 from awning.auth.evaluate import decide
 from awning.auth.payload import PayloadRule, anonymous_rule, check_whole
 from awning.auth.principal import ANONYMOUS
@@ -241,13 +241,16 @@ class Gateway:
                 continue
             decision = self.decide(exchange, need.action, resource, context)
             if not decision.allowed:
-                exchange.detail = decision.message(exchange.principal, need.action, resource)
-                raise AccessDenied(exchange.detail)
+                text = decision.message(exchange.principal, need.action, resource)
+                exchange.detail = (
+                    f"{text} ({decision.reason}, policy {decision.policy}, statement {decision.statement})"
+                )
+                raise AccessDenied(text)
 
     def decide(self, exchange: Exchange, action: str, resource: str, context: Context) -> Decision:
         """Decide one permission on one resource (an ARN)."""
         if not self.enforce:
-            return ALLOWED
+            return Decision(True, Why.NOT_ENFORCED, None, None, list)
         call = exchange.call
         assert call is not None
         guard = call.guarded_by(resource)

@@ -42,7 +42,9 @@ class Passes:
     def tasks(self) -> list[asyncio.Task[None]]:
         """Start a task per pass; cancel them to stop."""
         room = self.room
-        steps = [(partial(self._step, work), work.every) for work in room.service.work]
+        steps: list[tuple[Callable[[], Awaitable[bool]], float]] = [
+            (partial(self._step, work), work.every) for work in room.service.work
+        ]
         if room.service.keeps is not None:
             steps.append((self._sweep, _SWEEP_EVERY))
         pairs = zip(steps, self.states, strict=True)
