@@ -21,7 +21,7 @@ from awning.kit.courier import Courier, service_facts
 from awning.kit.passes import Passes
 from awning.kit.room import Room
 from awning.kit.service import Service
-from awning.net.certificates import Authority
+from awning.net.certificates import CertificateAuthority
 from awning.net.server import Listener, Server
 from awning.protocols.registry import Registry
 from awning.services import iam, s3, sqs, sts
@@ -75,10 +75,12 @@ class Region:
         self.folder = DataFolder.open(options.data)
         try:
             self._build()
-            self.authority = Authority(self.folder.ca)
+            domain = options.domain
+            names = (domain, f"*.{domain}", f"*.s3.{domain}") if domain else ()
+            self.authority = CertificateAuthority(self.folder.ca, names)
             self.server = Server(self.gateway.handle, on_error=self.journal.connection_failure)
-            await self.server.listen_unix(self.folder.control_socket)
-            self.listener = await self.server.listen(options.host, options.port, tls=self.authority.server_side())
+            await self.server.listen_unix(str(self.folder.control_socket))
+            self.listener = await self.server.listen(options.host, options.port, tls=self.authority.tls())
         except BaseException:
             await self._close()
             raise

@@ -88,7 +88,7 @@ class LiveRegion:
 
     @property
     def ca(self) -> Path:
-        return self.data / "ca" / "root.pem"
+        return self.data / "ca" / "ca.pem"
 
     def env(self, *, tls: bool = False, **further: str) -> dict[str, str]:
         """A clean environment for a client's process."""

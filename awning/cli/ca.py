@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the root certificate as PEM; returns 0."""
-    path = data_folder(arguments.data) / "ca" / "root.pem"
+    path = data_folder(arguments.data) / "ca" / "ca.pem"
     try:
         text = path.read_text()
     except FileNotFoundError:

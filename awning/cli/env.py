@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
         host, port = state["host"], int(state["port"])
     except Fault:
         host, port = "127.0.0.1", 4566
-    authority = str(data / "ca" / "root.pem") if arguments.tls else None
+    authority = str(data / "ca" / "ca.pem") if arguments.tls else None
     for name, value in variables(host, port, authority).items():
         print(f"export {name}={shlex.quote(value)}")
     return 0
