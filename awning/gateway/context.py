@@ -92,6 +92,14 @@ class Context(Mapping[str, Any]):
             self._principal.kind, "Service"
         )
 
+    def token_issue_time(self) -> str | None:
+        issued = self._principal.issued
+        return None if issued is None else _moment(issued)
+
+    def has_mfa(self) -> str | None:
+        """Only temporary credentials say; none of ours were issued with MFA."""
+        return None if self._principal.issued is None else "false"
+
     def user_id(self) -> str | None:
         return self._principal.user_id or None
 
@@ -99,7 +107,7 @@ class Context(Mapping[str, Any]):
         return self._principal.name if self._principal.kind == "user" else None
 
     def current_time(self) -> str:
-        return datetime.fromtimestamp(self._now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return _moment(self._now)
 
     def epoch_time(self) -> str:
         return str(int(self._now))
@@ -118,16 +126,23 @@ class Context(Mapping[str, Any]):
         return self._region
 
 
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 _FINDERS: Mapping[str, Callable[[Context], Any]] = {
     "aws:currenttime": Context.current_time,
     "aws:epochtime": Context.epoch_time,
+    "aws:multifactorauthpresent": Context.has_mfa,
     "aws:principalaccount": Context.principal_account,
     "aws:principalarn": Context.principal_arn,
     "aws:principaltype": Context.principal_type,
     "aws:referer": lambda context: context.header(b"referer"),
     "aws:requestedregion": Context.region,
     "aws:securetransport": Context.secure_transport,
+    "aws:sourceidentity": lambda context: context._principal.source_identity,
     "aws:sourceip": Context.source_ip,
+    "aws:tokenissuetime": Context.token_issue_time,
     "aws:useragent": lambda context: context.header(b"user-agent"),
     "aws:userid": Context.user_id,
     "aws:username": Context.user_name,

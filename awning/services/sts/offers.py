@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
+
+import orjson
 
 from awning.auth.policy import Policy
 from awning.auth.principal import Principal, root_of
@@ -11,6 +14,21 @@ from awning.kit.call import Call
 from awning.kit.compiled import Compiled
 from awning.services.sts import tables
 from awning.services.sts.tables import Session
+
+_OF_TOKENS: Final = orjson.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "NotAction": ["iam:*", "sts:*"], "Resource": "*"},
+            {
+                "Effect": "Allow",
+                "Action": ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"],
+                "Resource": "*",
+            },
+        ],
+    }
+).decode()
+"""What GetSessionToken's credentials are good for without MFA. Source: GetSessionToken in the STS API reference."""
 
 
 def find_session(call: Call, question: FindSession) -> Credential | None:
@@ -27,11 +45,17 @@ def find_session(call: Call, question: FindSession) -> Credential | None:
 
 
 def _principal(call: Call, session: Session) -> Principal | None:
-    if session.kind == "root":
-        return replace(root_of(session.account), issued=session.created)
-    if session.kind == "user":
-        user: Principal | None = call.ask(FindUser(session.source_id))
-        return replace(user, issued=session.created) if user is not None else None
+    if session.kind != "role":
+        root = session.kind == "root"
+        owner: Principal | None = root_of(session.account) if root else call.ask(FindUser(session.source_id))
+        if owner is None:
+            return None
+        compiled: Compiled = call.memory
+        return replace(
+            owner,
+            issued=session.created,
+            session=(compiled.get("session", "credentials of GetSessionToken without MFA", _OF_TOKENS),),
+        )
     role = call.ask(FindRole(session.source_arn))
     if role is None or role.role_id != session.source_id:
         return None

@@ -22,7 +22,8 @@ _LONGEST_OF_ROOT: Final = 3600
 def get_session_token(call: Call, duration_seconds: int = _DEFAULT) -> dict[str, Any]:
     """Give a user, or the account's root, credentials that expire: 15 minutes to 36 hours, at most an hour for root.
 
-    Nobody needs a permission for it. Those of a session can't be prolonged that way. MFA is not part of it yet.
+    Nobody needs a permission for it. Those of a session can't be prolonged that way. MFA is not part of it yet, so the
+    credentials may not call iam, and of sts only AssumeRole and GetCallerIdentity.
     """
     caller = call.principal
     if caller.issued is not None or caller.kind not in ("user", "root"):

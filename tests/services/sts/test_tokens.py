@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from awning.auth.evaluate import decide
 from awning.auth.principal import root_of
 from awning.contracts import FindSession
 from awning.kit.errors import AccessDenied
@@ -47,6 +50,30 @@ def test_a_session_token_is_the_user_for_a_while(house, alice):
         policy_document='{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}',
     )
     assert len(house.as_key(key).policies) == 1
+
+
+def test_a_session_token_without_mfa_neither_manages_identities_nor_makes_more_tokens(house, alice):
+    house.iam.attach_user_policy(user_name="alice", policy_arn="arn:aws:iam::aws:policy/AdministratorAccess")
+    for caller in (alice, root_of(ACCOUNT)):
+        session = house.as_key(house.sts.get_session_token(by=caller)["Credentials"])
+        house.sts.get_caller_identity(by=session)
+        for refused in (
+            lambda by=session: house.iam.list_users(by=by),
+            lambda by=session: house.sts.get_access_key_info(access_key_id="A" * 20, by=by),
+        ):
+            with pytest.raises(AccessDenied, match="no session policy allows"):
+                refused()
+        decision = decide(session, "s3:GetObject", "arn:aws:s3:::b/k", {}, guard_policy=None, resource_account=ACCOUNT)
+        assert decision.allowed
+
+
+def test_a_session_token_may_assume_a_role(house, alice):
+    house.iam.attach_user_policy(user_name="alice", policy_arn="arn:aws:iam::aws:policy/AdministratorAccess")
+    trust = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": trust})
+    role = house.iam.create_role(role_name="r", assume_role_policy_document=document)["Role"]
+    session = house.as_key(house.sts.get_session_token(by=alice)["Credentials"])
+    house.sts.assume_role(role_arn=role["Arn"], role_session_name="work", by=session)
 
 
 def test_a_deleted_users_sessions_end(house, alice):
