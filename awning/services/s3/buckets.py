@@ -31,11 +31,16 @@ def find(call: Call, name: str, owner: str | None = None) -> Bucket:
     bucket = tables.find_bucket(call.db, name)
     if bucket is None:
         raise errors.NoSuchBucket(name)
+    check(call, bucket, owner)
+    return bucket
+
+
+def check(call: Call, bucket: Bucket, owner: str | None) -> None:
+    """As find(), for a bucket that is already at hand."""
     if owner is not None and owner != bucket.account:
         raise errors.AccessDenied("Access Denied")
     if bucket.region != call.region and (call.facts.signed or "").startswith("v4"):
         raise elsewhere(call, bucket)
-    return bucket
 
 
 def elsewhere(call: Call, bucket: Bucket) -> errors.ServiceError:

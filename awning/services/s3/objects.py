@@ -94,8 +94,11 @@ def publish(
 ) -> int:
     """Make a content the key's object; return when it was modified, in seconds. Runs in a batch."""
     db = call.db
-    found = buckets.find(call, bucket, owner)
-    old = tables.etag_and_content(db, found.bucket, raw_key)
+    place = tables.find_place(db, bucket, raw_key)
+    if place is None:
+        raise errors.NoSuchBucket(bucket)
+    found, old = place
+    buckets.check(call, found, owner)
     if if_match is not None or if_none_match is not None:
         conditions.check_write(key, old[0] if old else None, if_match, if_none_match)
     now = int(call.now)
@@ -200,8 +203,11 @@ def missing(call: Call, bucket: str, key: str) -> errors.ServiceError:
 
 def existing(call: Call, bucket: str, owner: str | None, key: str, body: bool = False) -> tables.Object:
     """Return an object. Raises NoSuchKey, or AccessDenied in its stead."""
-    found = buckets.find(call, bucket, owner)
-    stored = tables.find_object(call.db, found.bucket, names.key_bytes(key), body)
+    found = tables.find_named_object(call.db, bucket, names.key_bytes(key), body)
+    if found is None:
+        raise errors.NoSuchBucket(bucket)
+    buckets.check(call, found[0], owner)
+    stored = found[1]
     if stored is None:
         raise missing(call, bucket, key)
     return stored

@@ -251,12 +251,39 @@ _OBJECT = (
     " c.body FROM objects o JOIN contents c ON c.content = o.content WHERE o.bucket = ? AND o.key = ?"
 )
 _HEAD = _OBJECT.replace("c.body FROM", "NULL FROM")
+_NAMED = (
+    "SELECT b.bucket, b.name, b.account, b.region, b.created, b.block, b.policy,"
+    " o.size, o.modified, o.etag, o.kind, o.class, o.content, c.headers, c.checksum, c.tags, c.layout, c.blob, c.body"
+    " FROM buckets b LEFT JOIN objects o ON o.bucket = b.bucket AND o.key = ?"
+    " LEFT JOIN contents c ON c.content = o.content WHERE b.name = ?"
+)
+_NAMED_HEAD = _NAMED.replace("c.body FROM", "NULL FROM")
 
 
 def find_object(db: sqlite3.Connection, bucket: int, key: bytes, body: bool = True) -> Object | None:
     """Return an object; `body=False` leaves its inline bytes on disk."""
     row = db.execute(_OBJECT if body else _HEAD, (bucket, key)).fetchone()
     return Object._make(row) if row else None
+
+
+def find_place(db: sqlite3.Connection, name: str, key: bytes) -> tuple[Bucket, tuple[str, int, int] | None] | None:
+    """Return a bucket, and (etag, content, size) of what it has under a key; None where there is no such bucket."""
+    row = db.execute(
+        "SELECT b.bucket, b.name, b.account, b.region, b.created, b.block, b.policy, o.etag, o.content, o.size"
+        " FROM buckets b LEFT JOIN objects o ON o.bucket = b.bucket AND o.key = ? WHERE b.name = ?",
+        (key, name),
+    ).fetchone()
+    if row is None:
+        return None
+    return Bucket._make(row[:7]), (row[7:] if row[7] is not None else None)
+
+
+def find_named_object(db: sqlite3.Connection, name: str, key: bytes, body: bool) -> tuple[Bucket, Object | None] | None:
+    """Return a bucket and the object that it has under a key; `body=False` leaves inline bytes on disk."""
+    row = db.execute(_NAMED if body else _NAMED_HEAD, (key, name)).fetchone()
+    if row is None:
+        return None
+    return Bucket._make(row[:7]), (Object._make(row[7:]) if row[7] is not None else None)
 
 
 def etag_and_content(db: sqlite3.Connection, bucket: int, key: bytes) -> tuple[str, int, int] | None:
