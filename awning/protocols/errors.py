@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 
@@ -10,11 +11,12 @@ class ServiceError(Exception):
 
     A subclass's name is its code unless `code` says otherwise. Where the service's model has an error shape of that name,
     the shape's own wire code and HTTP status win over `status`. `members` are further modelled or documented members of
-    the reply (`BucketName`, `CanonicalRequest`…).
+    the reply (`BucketName`, `CanonicalRequest`…). `headers` are further headers of the reply, names and values as bytes.
     """
 
     code: ClassVar[str] = ""
     status: int = 400
+    headers: Sequence[tuple[bytes, bytes]] = ()
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

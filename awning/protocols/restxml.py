@@ -358,7 +358,7 @@ class RestXmlFormat:
         return _RestWriter(operation, source, self.name).compile()
 
     def error(self, known: KnownError, error: ServiceError, request_id: str, context: ErrorContext) -> Reply:
-        headers = identity(request_id)
+        headers = [*identity(request_id), *error.headers]
         if context.head or known.status == 304:
             return Reply(known.status, headers)
         resource = context.resource

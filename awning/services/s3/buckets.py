@@ -44,14 +44,17 @@ def check(call: Call, bucket: Bucket, owner: str | None) -> None:
 
 
 def elsewhere(call: Call, bucket: Bucket) -> errors.ServiceError:
-    headers = [(b"x-amz-bucket-region", bucket.region.encode())]
+    """Return what tells a client to ask the bucket's own region."""
+    error: errors.ServiceError
     if call.facts.method == "HEAD":
-        return errors.PermanentRedirect("The bucket is in another region.", **{"@headers": headers})
-    return errors.AuthorizationHeaderMalformed(
-        f"The authorization header is malformed; the region '{call.region}' is wrong; expecting '{bucket.region}'",
-        Region=bucket.region,
-        **{"@headers": headers},
-    )
+        error = errors.PermanentRedirect("The bucket is in another region.")
+    else:
+        error = errors.AuthorizationHeaderMalformed(
+            f"The authorization header is malformed; the region '{call.region}' is wrong; expecting '{bucket.region}'",
+            Region=bucket.region,
+        )
+    error.headers = [(b"x-amz-bucket-region", bucket.region.encode())]
+    return error
 
 
 def _region_of(call: Call, configuration: Mapping[str, Any] | None) -> str:

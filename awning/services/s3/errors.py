@@ -142,8 +142,8 @@ class InvalidRange(ServiceError):
             "The requested range is not satisfiable",
             RangeRequested=asked,
             ActualObjectSize=str(size),
-            **{"@headers": [(b"Content-Range", b"bytes */%d" % size)]},
         )
+        self.headers = [(b"content-range", b"bytes */%d" % size)]
 
 
 class InvalidRequest(ServiceError):
@@ -242,7 +242,8 @@ class NotModified(ServiceError):
     status = 304
 
     def __init__(self, headers: list[tuple[bytes, bytes]]) -> None:
-        super().__init__("Not Modified", **{"@headers": headers})
+        super().__init__("Not Modified")
+        self.headers = headers
 
 
 class OperationAborted(ServiceError):

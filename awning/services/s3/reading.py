@@ -166,9 +166,9 @@ def _http_date(seconds: float) -> bytes:
 
 
 def _not_modified(found: Object) -> errors.NotModified:
-    headers = [(b"ETag", found.etag.encode()), (b"Last-Modified", _http_date(found.modified))]
+    headers = [(b"etag", found.etag.encode()), (b"last-modified", _http_date(found.modified))]
     kept = orjson.loads(found.headers)
-    for member, name in (("CacheControl", b"Cache-Control"), ("Expires", b"Expires")):
+    for member, name in (("CacheControl", b"cache-control"), ("Expires", b"expires")):
         if member in kept:
             value = _http_date(kept[member]) if member == "Expires" else kept[member].encode("utf-8", "surrogateescape")
             headers.append((name, value))
