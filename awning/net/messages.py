@@ -27,7 +27,9 @@ class Endpoint:
 
 
 class BodyError(Exception):
-    """A body that cannot be read to its end: `reason` is "truncated", "too large" or "malformed"."""
+    """A body that cannot be read to its end: `reason` is "truncated", "too large", "malformed" or "stalled" (the client
+    is too slow). Where a handler lets it pass, the connection answers 400, 413, 400 or 408, and closes.
+    """
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -47,8 +49,8 @@ class Request:
     `headers` has lower-case names; a repeated field is joined by commas in order (RFC 9110, 5.3), values are stripped.
     `target` is the request target as it was sent; `path` and `query` are its two parts, still encoded.
     `content_length` is None for a chunked body. `payload` is the whole body where it was complete when the handler was
-    called (each body of at most 64 KiB of known length that does not wait for `100 Continue`), else None: then `blocks()`
-    or `read()` fetch it, once. `trailers` is filled when a chunked body has been read to its end.
+    called (each body of at most 64 KiB of known length that does not wait for `100 Continue`), else None: then
+    `blocks()` or `read()` fetch it, once. `trailers` is filled when a chunked body has been read to its end.
     """
 
     method: str
@@ -113,6 +115,10 @@ class Response:
     status: int
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     body: bytes | FileSlice | AsyncIterator[bytes] = b""
+    """An iterator's `aclose()`, where it has one, is always called. The head leaves with the first block: what an
+    iterator raises before it is answered with 500, what it raises later breaks the connection off. With a
+    Content-Length among the headers it isn't chunked, and must give just as much.
+    """
     close: bool = False
     """Close the connection after this response."""
 
