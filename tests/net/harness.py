@@ -193,7 +193,7 @@ async def ask(port: int, data: bytes, **options: Any) -> bytes:
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for something that must come true."""
     async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - what it waits for happens in the kernel or the peer
+        while not condition():
             await asyncio.sleep(0.005)
 
 
