@@ -145,12 +145,18 @@ class Model:
             found[name] = known
             found.setdefault(code, known)
             found.setdefault(known.query_code, known)
+            if "code" not in declared:
+                found.setdefault(name.removesuffix("Exception"), known)
         return found
 
     def known_error(self, error: ServiceError) -> KnownError:
-        """Return an error's names and status: the model's, where it has a shape of the error's name or code."""
+        """Return an error's names and status: the model's, where it has a shape of the error's name or code.
+
+        A shape's name without "Exception" will do where the shape has no code of its own: the ExpiredToken of any request
+        to STS is not the ExpiredTokenException that an expired web identity gets.
+        """
         code = self.facts.renames.get(error.code, error.code)
-        known = self._errors.get(code) or self._errors.get(code + "Exception")
+        known = self._errors.get(code)
         if known is not None:
             return known
         return KnownError(code, code, self.facts.query_codes.get(code, code), error.status, False, None)
