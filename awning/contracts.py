@@ -20,10 +20,10 @@ class Credential:
     since the epoch."""
 
     access_key_id: str
-    secret: str
+    secret: str = field(repr=False)
     principal: Principal
     active: bool = True
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     expires: float | None = None
 
 

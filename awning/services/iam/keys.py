@@ -14,7 +14,7 @@ from awning.services.iam.quotas import ACCESS_KEYS_PER_USER
 from awning.services.iam.tables import AccessKey
 
 
-@operation(Needs("iam:CreateAccessKey", lookup.own_arn), context=lookup.conditions)
+@operation(Needs("iam:CreateAccessKey", lookup.own_arn), context=lookup.own_conditions)
 def create_access_key(call: Call, user_name: str | None = None) -> dict[str, Any]:
     """Create an active key for a user; without a name, for the caller."""
     owner, name = _owner(call, user_name)
@@ -26,7 +26,7 @@ def create_access_key(call: Call, user_name: str | None = None) -> dict[str, Any
     return {"AccessKey": {**_describe(key, name), "SecretAccessKey": secret}}
 
 
-@operation(Needs("iam:ListAccessKeys", lookup.own_arn), reads=True, context=lookup.conditions)
+@operation(Needs("iam:ListAccessKeys", lookup.own_arn), reads=True, context=lookup.own_conditions)
 def list_access_keys(
     call: Call, user_name: str | None = None, marker: str | None = None, max_items: int | None = None
 ) -> dict[str, Any]:
@@ -38,14 +38,16 @@ def list_access_keys(
 
 
 @operation(
-    Needs("iam:UpdateAccessKey", lookup.own_arn), honours={"status": {"Active", "Inactive"}}, context=lookup.conditions
+    Needs("iam:UpdateAccessKey", lookup.own_arn),
+    honours={"status": {"Active", "Inactive"}},
+    context=lookup.own_conditions,
 )
 def update_access_key(call: Call, access_key_id: str, status: str, user_name: str | None = None) -> None:
     """Make a key active, or refuse it from now on."""
     tables.set_key_status(call.db, _find(call, access_key_id, user_name).id, status)
 
 
-@operation(Needs("iam:DeleteAccessKey", lookup.own_arn), context=lookup.conditions)
+@operation(Needs("iam:DeleteAccessKey", lookup.own_arn), context=lookup.own_conditions)
 def delete_access_key(call: Call, access_key_id: str, user_name: str | None = None) -> None:
     """Delete a key."""
     tables.remove_key(call.db, _find(call, access_key_id, user_name).id)

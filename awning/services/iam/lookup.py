@@ -146,6 +146,13 @@ def _arn(call: Call, kind: Kind, name: str) -> str:
 # Condition keys
 
 
+def own_conditions(call: Call, params: Params) -> dict[str, Any]:
+    """The condition keys of a request that may leave out the user's name: then those of the caller itself."""
+    if params.get("user_name") is None and call.principal.kind == "user":
+        params = {**params, "user_name": call.principal.name}
+    return conditions(call, params)
+
+
 def conditions(call: Call, params: Params) -> dict[str, Any]:
     """IAM's own condition keys, in lower case, for whatever a request names.
 

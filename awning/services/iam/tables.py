@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
@@ -125,7 +125,7 @@ class AccessKey:
     id: str
     account: str
     owner: int | None
-    secret: str
+    secret: str = field(repr=False)
     status: str
     created: float
 

@@ -56,7 +56,7 @@ def create_user(
     return {"User": describe(user)}
 
 
-@operation(Needs("iam:GetUser", lookup.own_arn), reads=True, context=lookup.conditions)
+@operation(Needs("iam:GetUser", lookup.own_arn), reads=True, context=lookup.own_conditions)
 def get_user(call: Call, user_name: str | None = None) -> dict[str, Any]:
     """Describe a user; without a name the caller, who may be the account's root."""
     name = lookup.own_name(call, user_name)

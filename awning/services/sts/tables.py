@@ -48,8 +48,8 @@ class Session:
     are seconds since the epoch; `policy` and `policy_arns` are the session policies; `transitive_tags` are keys."""
 
     access_key_id: str
-    secret: str
-    token: str
+    secret: str = field(repr=False)
+    token: str = field(repr=False)
     account: str
     kind: Kind
     source_arn: str
