@@ -20,6 +20,8 @@ _HTTP = re.compile(
 )
 _MONTHS = {name: month for month, name in enumerate(map(str.lower, calendar.month_abbr))}
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 - datetime.UTC says the same less plainly
+_MILLIS = tuple(f".{part:03}Z" for part in range(1000))
+_TWO = tuple(f"{part:02}" for part in range(60))
 _LATEST = 253402300799.0  # the end of year 9999, beyond which no calendar format goes
 
 
@@ -80,9 +82,16 @@ def seconds(value: float | datetime) -> float:
     return value
 
 
+@lru_cache(maxsize=1024)
+def _day(day: int) -> str:
+    return (_EPOCH + timedelta(days=day)).date().isoformat()
+
+
 @lru_cache(maxsize=4096)
 def _iso(whole: int) -> str:
-    return (_EPOCH + timedelta(seconds=whole)).strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")
+    day, second = divmod(whole, 86400)
+    minute, second = divmod(second, 60)
+    return f"{_day(day)}T{_TWO[minute // 60]}:{_TWO[minute % 60]}:{_TWO[second]}"
 
 
 def to_iso8601(value: float | datetime) -> str:
@@ -92,8 +101,10 @@ def to_iso8601(value: float | datetime) -> str:
 
 def to_iso8601_millis(value: float | datetime) -> str:
     """`2009-10-12T17:50:30.000Z`, as S3 writes it in XML."""
-    whole, part = divmod(int(seconds(value) * 1000), 1000)
-    return f"{_iso(whole)}.{part:03}Z"
+    if type(value) is int:
+        return _iso(value) + ".000Z"
+    thousandths = int((value if type(value) is float else seconds(value)) * 1000)
+    return _iso(thousandths // 1000) + _MILLIS[thousandths % 1000]
 
 
 @lru_cache(maxsize=4096)

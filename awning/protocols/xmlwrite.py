@@ -19,6 +19,10 @@ _CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
 
 def escape_special(text: str) -> str:
     """Escape text that has something to escape; control characters become references, as S3 writes them (`&#xD;`)."""
+    if text[0] == text[-1] == '"' and len(text) > 1:  # an entity tag, of which a listing has a thousand
+        inner = text[1:-1]
+        if inner.isalnum() or find_special(inner) is None:
+            return f"&quot;{inner}&quot;"
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
     if _CONTROL.search(text):
         text = _CONTROL.sub(lambda found: f"&#x{ord(found[0]):X};", text)
@@ -95,6 +99,10 @@ class XmlWriter:
                 block.line(f"add('</{name}>')")
         elif shape.kind == "map":
             self._map(block, shape, name, value, depth)
+        elif shape.enum:
+            table = {one: f"<{name}>{escape(one)}</{name}>" for one in shape.enum}
+            known = self._source.constant(f"{name}_elements", table)
+            block.line(f"add({known}.get({value}) or f'<{name}>{{{self.text(shape, value)}}}</{name}>')")
         else:
             block.line(f"add(f'<{name}>{{{self.text(shape, value)}}}</{name}>')")
 
