@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from awning.protocols.errors import ServiceError
-from awning.protocols.facts import Facts
+from awning.protocols.facts import Answer, Facts
 from awning.protocols.shapes import Shape
 from awning.protocols.source import Block, Source
 
@@ -241,36 +241,39 @@ def show(value: Any) -> str:
 
 
 def refuse(facts: Facts, found: list[Problem]) -> ServiceError:
-    """Return the error for these problems: the service's own answer to the first that has one, else all in one list."""
+    """Return the error for these problems: those that the service only lists, all in one; else its answer to the first."""
     if not found:
         raise AssertionError("the compiled check and the walk disagree about a request")
-    for problem in found:
-        prefix = "xml " if problem.in_body and facts.invalid is None else ""
-        answer = facts.answers.get((prefix + problem.rule, problem.name))
-        if answer is None and problem.rule == "required" and problem.shape.location is None and "." not in problem.path:
-            answer = facts.answers.get(("required", "payload"))
-        if answer is None and problem.rule == "pattern":
-            answer = facts.patterns.get(problem.shape.traits["pattern"])
-        if answer is None and not prefix:
-            answer = facts.answers.get((problem.rule, None))
-        if answer is not None:
-            return answer.error(
-                name=problem.name,
-                member=problem.path,
-                wire=problem.shape.wire_name or problem.name,
-                value=show(problem.value),
-                minimum=problem.shape.traits.get("min"),
-                maximum=problem.shape.traits.get("max"),
-            )
-    if facts.invalid is None:
-        return facts.malformed.error(reason=found[0].text)
-    told = "; ".join(
-        f"Value {show(p.whole) if p.whole is None else repr_quoted(p.whole)} at '{p.path}' failed to satisfy constraint: {p.text}"
-        for p in found
+    answers = [_answer(facts, problem) for problem in found]
+    listed = [problem for problem, answer in zip(found, answers, strict=True) if answer is None]
+    if listed and facts.invalid is not None:
+        told = "; ".join(f"{_shown(p)} at '{p.path}' failed to satisfy constraint: {p.text}" for p in listed)
+        return facts.invalid.error(count=len(listed), s="" if len(listed) == 1 else "s", problems=told)
+    problem, answer = found[0], answers[0]
+    if answer is None:
+        return facts.malformed.error(reason=problem.text)
+    return answer.error(
+        name=problem.name,
+        member=problem.path,
+        wire=problem.shape.wire_name or problem.name,
+        value=show(problem.value),
+        minimum=problem.shape.traits.get("min"),
+        maximum=problem.shape.traits.get("max"),
     )
-    return facts.invalid.error(count=len(found), s="" if len(found) == 1 else "s", problems=told)
 
 
-def repr_quoted(value: Any) -> str:
-    """Write a value between single quotes."""
-    return f"'{show(value)}'"
+def _answer(facts: Facts, problem: Problem) -> Answer | None:
+    """The service's own answer to a problem, where it has one."""
+    in_xml = problem.in_body and facts.invalid is None
+    answer = facts.answers.get((f"xml {problem.rule}" if in_xml else problem.rule, problem.name))
+    if answer is None and problem.rule == "required" and problem.shape.location is None and "." not in problem.path:
+        answer = facts.answers.get(("required", "payload"))
+    if answer is None and problem.rule == "pattern":
+        answer = facts.patterns.get(problem.shape.traits["pattern"])
+    if answer is None and not in_xml:
+        answer = facts.answers.get((problem.rule, None))
+    return answer
+
+
+def _shown(problem: Problem) -> str:
+    return "Value null" if problem.whole is None else f"Value '{show(problem.whole)}'"

@@ -6,11 +6,14 @@ issues. A service that is not in the table answers as its protocol's services us
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from awning.protocols.errors import NamedError, ServiceError
+
+_PLACE: Final = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +29,7 @@ class Answer:
     def error(self, **facts: object) -> ServiceError:
         """Return the error to raise."""
         members = {"ArgumentName": facts["wire"], "ArgumentValue": facts["value"]} if self.argument else {}
-        message = self.message
-        for name, value in facts.items():
-            message = message.replace("{" + name + "}", str(value))
+        message = _PLACE.sub(lambda found: str(facts.get(found[1], found[0])), self.message)
         return NamedError(self.code, message, self.status, **members)
 
 
@@ -38,7 +39,8 @@ class Facts:
 
     json_types: a code's name in `__type` where it differs. query_codes: a code's name in query replies and in
     `x-amzn-query-error`. statuses: the HTTP status of errors whose shape has none. answers: by (rule, member or None), where
-    the rule is required, enum, pattern, length, range or type; `patterns`: by the pattern's text.
+    the rule is required, enum, pattern, length, range or type, or `xml` and one of these for what an XML body has;
+    `patterns`: by the pattern's text.
     invalid: what the list of all violated constraints goes under; None answers each by itself.
     """
 
@@ -233,7 +235,7 @@ _S3 = Facts(
             "[CRC32, CRC32C, CRC64NVME, SHA1, SHA256]",
         ),
         ("enum", "ChecksumType"): Answer("InvalidRequest", "Value for x-amz-checksum-type header is invalid."),
-        ("enum", "LocationConstraint"): Answer(
+        ("xml enum", "LocationConstraint"): Answer(
             "InvalidLocationConstraint", "The specified location-constraint is not valid"
         ),
     },

@@ -119,12 +119,9 @@ class Model:
         """Which of the service's formats a request is in; the one to write an error in when nothing else is known."""
         if len(self.protocols) == 1:
             return self.protocols[0]
-        if b"x-amz-target" in wire.headers:
+        if b"x-amz-target" in wire.headers or b"json" in wire.headers.get(b"content-type", b""):
             return "json"
-        kind = wire.headers.get(b"content-type", b"")
-        if wire.method == "GET" or kind.startswith(b"application/x-www-form-urlencoded"):
-            return "query"
-        return self.protocols[0]
+        return "query" if "query" in self.protocols else self.protocols[0]
 
     def match(self, wire: Wire) -> Match:
         """Find the operation that a request asks for. Raises ServiceError."""

@@ -33,4 +33,6 @@ def write_error(
         metadata = model.metadata(protocol if protocol in model.protocols else model.protocols[0])
         head = head or (operation is not None and operation.method == "HEAD")
         context = ErrorContext(model.facts, metadata, resource, head)
-    return FORMATS[protocol if protocol in FORMATS else "rest-xml"].error(known, error, request_id, context)
+    reply = FORMATS[protocol if protocol in FORMATS else "rest-xml"].error(known, error, request_id, context)
+    reply.headers.extend(error.headers)
+    return reply

@@ -358,7 +358,7 @@ class RestXmlFormat:
         return _RestWriter(operation, source, self.name).compile()
 
     def error(self, known: KnownError, error: ServiceError, request_id: str, context: ErrorContext) -> Reply:
-        headers = [*identity(request_id), *error.headers]
+        headers = identity(request_id)
         if context.head or known.status == 304:
             return Reply(known.status, headers)
         resource = context.resource
@@ -463,7 +463,7 @@ class _RestWriter:
             head, tail = self._root(member)
             self._source.helper(escape)
             block.line("headers.append((b'content-type', b'application/xml'))")
-            block.line(f"body = f{head + f'{{escape(result.get({member!r}) or str())}}' + tail!r}.encode()")
+            block.line(f"body = ({head!r} + escape(result.get({member!r}) or '') + {tail!r}).encode()")
         elif any(member.location is None for member in shape.members.values()):
             name = S3_ROOTS.get(self._operation.name, f"{self._operation.name}Result")
             self._xml(block, shape, name, "result")

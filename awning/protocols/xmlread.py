@@ -11,6 +11,8 @@ from typing import Any, Final
 from xml.etree.ElementTree import Element, ParseError, XMLParser
 
 MAX_DEPTH: Final = 64
+MAX_TAGS: Final = 200_000
+"""Opening and closing tags; the largest honest document, CompleteMultipartUpload of 10,000 parts, has about 100,000."""
 XSI: Final = "{http://www.w3.org/2001/XMLSchema-instance}"
 _DECLARED: Final = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([^"']*)["']""")
 _UTF8: Final = (b"utf-8", b"utf8", b"us-ascii", b"ascii")
@@ -27,6 +29,8 @@ def parse(body: bytes, fail: Fail) -> Element:
         raise fail("not UTF-8")
     if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
         raise fail("document types are not accepted")
+    if body.count(b"<") > MAX_TAGS:
+        raise fail(f"more than {MAX_TAGS} tags")
     try:
         parser = XMLParser(encoding="utf-8")
         parser.feed(body)
