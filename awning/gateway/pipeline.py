@@ -180,9 +180,8 @@ class Gateway:
             wire = Wire(request.method, exchange.path, request.query, request.headers, b"")
             exchange.match = model.match(wire)
             body_reader = PayloadBody(request, self._rule(exchange), lambda refused: self.translate(exchange, refused))
-            if exchange.match.operation.has_streaming_input:
-                exchange.body = body_reader
-            else:
+            exchange.body = body_reader
+            if not exchange.match.operation.has_streaming_input:
                 document = await body_reader.read(LARGEST_DOCUMENT)
                 wire = Wire(request.method, exchange.path, request.query, request.headers, document)
             exchange.wire = wire

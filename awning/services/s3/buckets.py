@@ -14,12 +14,11 @@ import orjson
 
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
-from awning.services.s3 import errors, names, tables
+from awning.services.s3 import errors, names, receiving, tables
 from awning.services.s3.conditions import of_request, of_write
 from awning.services.s3.tables import Bucket
 
 MOST_BUCKETS = 10_000
-CHECKSUM_ALGORITHMS = {"checksum_algorithm": ALL}
 
 
 def find(call: Call, name: str, owner: str | None = None) -> Bucket:
@@ -78,8 +77,16 @@ def _region_of(call: Call, configuration: Mapping[str, Any] | None) -> str:
     return region
 
 
+def _of_new_bucket(call: Call, params: Mapping[str, Any]) -> str:
+    """For Needs: the ARN of a bucket to be created. Who has the name already is not asked: the name is taken, or it isn't."""
+    existing = tables.find_bucket(call.db, params["bucket"])
+    if existing is not None and existing.account != call.account:
+        raise errors.BucketAlreadyExists(existing.name)
+    return names.of_bucket(call, params)
+
+
 @operation(
-    Needs("s3:CreateBucket", names.of_bucket),
+    Needs("s3:CreateBucket", _of_new_bucket),
     honours={
         "acl": ALL,
         "create_bucket_configuration": {"LocationConstraint": ALL, "Tags": {"Key": ALL, "Value": ALL}},
@@ -218,6 +225,7 @@ def put_bucket_tagging(
     expected_bucket_owner: str | None = None,
 ) -> None:
     """Replace the bucket's tags (at most 50)."""
+    receiving.check_document(call, checksum_algorithm)
     found = find(call, bucket, expected_bucket_owner)
     tags = names.check_tags(tagging.get("TagSet", []), 50)
     tables.set_bucket_tags(call.db, found.bucket, orjson.dumps(tags) if tags else None)

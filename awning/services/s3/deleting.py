@@ -9,7 +9,7 @@ from typing import Any
 
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
-from awning.services.s3 import buckets, conditions, errors, names, objects, tables
+from awning.services.s3 import buckets, conditions, errors, names, objects, receiving, tables
 from awning.services.s3.conditions import of_request
 
 MOST_KEYS = 1000
@@ -53,6 +53,7 @@ async def delete_objects(
     expected_bucket_owner: str | None = None,
 ) -> dict[str, Any]:
     """Delete up to 1,000 objects; each is allowed, and may fail, on its own."""
+    receiving.check_document(call, checksum_algorithm, required=True)
     buckets.find(call, bucket, expected_bucket_owner)
     asked = delete.get("Objects", [])
     if not 1 <= len(asked) <= MOST_KEYS:

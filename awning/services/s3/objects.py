@@ -230,6 +230,7 @@ def put_object_tagging(
     expected_bucket_owner: str | None = None,
 ) -> dict[str, Any]:
     """Replace an object's tags (at most 10)."""
+    receiving.check_document(call, checksum_algorithm)
     tags = names.check_tags(tagging.get("TagSet", []), 10)
     stored = existing(call, bucket, expected_bucket_owner, key)
     tables.set_object_tags(call.db, stored.content, orjson.dumps(tags) if tags else None)

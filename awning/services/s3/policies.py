@@ -15,7 +15,7 @@ from awning.contracts import PrincipalExists
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
 from awning.kit.service import Guard
-from awning.services.s3 import buckets, errors, names, tables
+from awning.services.s3 import buckets, errors, names, receiving, tables
 from awning.services.s3.conditions import of_request
 from awning.services.s3.memory import POLICY_ID
 from awning.services.s3.tables import BLOCK_PUBLIC_POLICY, RESTRICT_PUBLIC_BUCKETS, Bucket
@@ -147,6 +147,7 @@ def put_bucket_policy(
     expected_bucket_owner: str | None = None,
 ) -> None:
     """Give a bucket a policy. A public one is refused while the bucket blocks public policies."""
+    receiving.check_document(call, checksum_algorithm)
     found = _own(call, bucket, expected_bucket_owner)
     compiled, statements = read_policy(policy, bucket)
     _check_principals(call, statements)
@@ -199,6 +200,7 @@ def put_public_access_block(
     expected_bucket_owner: str | None = None,
 ) -> None:
     """Replace the four settings; one that is not sent is off."""
+    receiving.check_document(call, checksum_algorithm)
     found = buckets.find(call, bucket, expected_bucket_owner)
     block = sum(bit for member, bit in _BITS if public_access_block_configuration.get(member))
     tables.set_block(call.db, found.bucket, block)

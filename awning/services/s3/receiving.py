@@ -44,6 +44,26 @@ def small(
     return Received(len(data), digest, computed, Stored(None, data), further.of(data) if further else None)
 
 
+def check_document(call: Call, named: str | None, required: bool = False) -> None:
+    """Compare a document that was parsed with the digests that its request gives: Content-MD5, x-amz-checksum-*.
+
+    `named` is x-amz-sdk-checksum-algorithm; `required`: without a digest it is not taken (DeleteObjects).
+    Raises BadDigest, InvalidDigest, InvalidRequest.
+    """
+    body = call.body
+    if body is None:
+        return
+    headers = call.facts.headers
+    given = [headers.get(algorithm.header.encode()) for algorithm in checksums.ALGORITHMS]
+    wanted = checksums.wanted(call, named, [None if value is None else value.decode("latin-1") for value in given])
+    text = headers.get(b"content-md5")
+    md5 = checksums.content_md5(None if text is None else text.decode("latin-1"))
+    if required and md5 is None and not wanted.asked:
+        raise errors.InvalidRequest("Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
+    if md5 is not None or wanted.asked:
+        small(body.whole or b"", wanted, md5, body.trailers)
+
+
 def is_small(body: Body | None) -> bytes | None:
     """Return the body where it is already here and goes inline."""
     if body is None:

@@ -27,6 +27,12 @@ def test_a_name_belongs_to_all_accounts_together(s3: S3) -> None:
     with pytest.raises(errors.BucketAlreadyExists) as raised:
         s3.create_bucket(bucket="box", as_=s3.call(OTHER))
     assert raised.value.members == {"BucketName": "box"}
+    # Before any policy is asked: the owner's would only say that a stranger may not create it.
+    (need,) = s3.operations["create_bucket"].needs
+    assert callable(need.resource)
+    with pytest.raises(errors.BucketAlreadyExists):
+        need.resource(s3.call(OTHER), {"bucket": "box"})
+    assert need.resource(s3.call(OTHER), {"bucket": "new"}) == "arn:aws:s3:::new"
 
 
 def test_creating_it_again_is_fine_in_us_east_1_only(s3: S3) -> None:
