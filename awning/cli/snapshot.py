@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
         with _Progress("Loading") as progress:
             snapshot.load(file, data, progress=progress.show)
     except (StoreError, OSError) as error:
-        raise Fault(str(error)) from None
+        raise Fault(f"{file}: {error}") from None
     print(f"Loaded {file} into {data}.")
     return 0
 
@@ -56,7 +56,8 @@ class _Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        if self._bar.console.is_terminal:
+            self._bar.stop()
 
     def show(self, done: int, total: int) -> None:
         """Bytes done of bytes in all."""

@@ -86,11 +86,11 @@ class Exposition:
             yield f'awning_waiting_calls{{room="{name}"}} {len(room.waiters)}'
         yield from header("awning_commit_seconds", "histogram", "Time of a COMMIT, fsync included.")
         for name, room in self._rooms.items():
-            commits = room.writer.stats.commit_seconds
+            commits = room.writer.stats.commits
             yield from histogram(
-                "awning_commit_seconds", f'room="{name}"', commits.bounds, commits.counts, commits.total
+                "awning_commit_seconds", f'room="{name}"', commits.bounds, commits.buckets, commits.total
             )
         yield from header("awning_batch_units", "histogram", "Units of work in a batch.")
         for name, room in self._rooms.items():
-            sizes = room.writer.stats.batch_units
-            yield from histogram("awning_batch_units", f'room="{name}"', sizes.bounds, sizes.counts, sizes.total)
+            sizes = room.writer.stats.sizes
+            yield from histogram("awning_batch_units", f'room="{name}"', sizes.bounds, sizes.buckets, sizes.total)
