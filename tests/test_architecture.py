@@ -43,8 +43,8 @@ BELOW = {
 }
 
 
-def sources() -> Iterator[Path]:
-    return iter(sorted(PACKAGE.rglob("*.py")))
+def sources() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
 
 
 def module_of(path: Path) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -62,6 +63,7 @@ def examine(data: Path, port: int, domain: str | None) -> Iterator[Finding]:
     yield examine_port(port, alive)
     yield from (examine_name(name) for name in (*NAMES, *((domain, f"bucket.s3.{domain}") if domain else ())))
     yield examine_files()
+    yield from examine_aws_cli()
     yield from examine_variables()
 
 
@@ -121,6 +123,24 @@ def examine_files() -> Finding:
     if hard != resource.RLIM_INFINITY and hard < LEAST_FILES:
         return Finding("note", f"Only {hard} files may be open at once.", f"Raise it: `ulimit -n {LEAST_FILES}`.")
     return Finding("ok", f"{soft} files may be open at once.")
+
+
+def examine_aws_cli() -> Iterator[Finding]:
+    """Is it one that overlooks AWS_ENDPOINT_URL?"""
+    command = shutil.which("aws")
+    if command is None:
+        return
+    try:
+        said = subprocess.run([command, "--version"], capture_output=True, text=True, timeout=30).stdout
+    except (OSError, subprocess.TimeoutExpired) as error:
+        yield Finding("note", f"{command} does not run: {error}")
+        return
+    if said.startswith("aws-cli/1."):
+        yield Finding(
+            "note",
+            f"{said.split()[0]} overlooks AWS_ENDPOINT_URL for SQS.",
+            'Say `aws sqs --endpoint-url "$AWS_ENDPOINT_URL" …`, or use version 2.',
+        )
 
 
 def examine_variables() -> Iterator[Finding]:

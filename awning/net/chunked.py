@@ -124,5 +124,5 @@ def _read_trailers(text: bytes, limits: Limits) -> dict[bytes, bytes]:
         name, value = name.lower(), value.strip(b" \t")
         if name in _FORBIDDEN_TRAILERS:
             raise Refusal(400, "forbidden trailer")
-        trailers[name] = trailers[name] + b", " + value if name in trailers else value
+        trailers[name] = trailers[name] + b"," + value if name in trailers else value
     return trailers

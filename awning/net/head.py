@@ -67,7 +67,7 @@ class Head:
         name = name.lower()
         headers = self.headers
         if name in headers:
-            headers[name] = headers[name] + b", " + value
+            headers[name] = headers[name] + b"," + value
         else:
             headers[name] = value
 
