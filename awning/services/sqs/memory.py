@@ -79,8 +79,11 @@ def build(db: sqlite3.Connection) -> Memory:
         memory.add(Queue(row))
     memory.last_number = tables.last_number(db)
     dead = 0
-    for number, queue_id, _, due in tables.standings(db, after=0):
-        queue = memory.by_id.get(queue_id)
+    queue: Queue | None = None
+    # Plain tuples, and the queue of the row before tried first: this runs once for each message there is.
+    for number, queue_id, due in tables.order(db):
+        if queue is None or queue.id != queue_id:
+            queue = memory.by_id.get(queue_id)
         if queue is None or number <= queue.purged_through:
             dead = number
         else:

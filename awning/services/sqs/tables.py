@@ -83,7 +83,7 @@ class MessageRow(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """What the order of a queue, and retention, need to know of a message."""
+    """What the sweep needs to know of a message."""
 
     number: int
     queue: int
@@ -209,12 +209,17 @@ def delete_messages(db: sqlite3.Connection, numbers: Iterable[int]) -> None:
     db.executemany("DELETE FROM messages WHERE number = ?", ((number,) for number in numbers))
 
 
-def standings(db: sqlite3.Connection, after: int, limit: int = -1) -> Iterator[Standing]:
-    """All messages, or up to `limit`, in the order of their numbers, after one."""
+def order(db: sqlite3.Connection) -> Iterator[tuple[int, int, int | None]]:
+    """All messages in the order of their numbers: number, queue, due."""
+    return db.execute("SELECT number, queue, due FROM messages ORDER BY number")
+
+
+def standings(db: sqlite3.Connection, after: int, limit: int) -> list[Standing]:
+    """Up to `limit` messages after a number, in the order of their numbers."""
     rows = db.execute(
         "SELECT number, queue, sent, due FROM messages WHERE number > ? ORDER BY number LIMIT ?", (after, limit)
     )
-    return map(Standing._make, rows)
+    return [Standing._make(row) for row in rows]
 
 
 def last_number(db: sqlite3.Connection) -> int:

@@ -28,7 +28,7 @@ def sweep(call: Call) -> bool:
     now = milliseconds(call.now)
     before = memory.sweep
     shortest = min((queue.settings.retention for queue in memory.queues.values() if queue.line.total), default=None)
-    rows = list(tables.standings(call.db, before.at, _SLICE))
+    rows = tables.standings(call.db, before.at, _SLICE)
     ended, at, swept = len(rows) < _SLICE, before.at, []
     for number, queue_id, sent, due in rows:
         if number > before.through and (shortest is None or sent + shortest > now):

@@ -11,7 +11,7 @@ from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from awning.services.sqs.engine import Line
 from awning.services.sqs.errors import InvalidParameterValue, MessageNotInflight
@@ -20,6 +20,21 @@ from tests.services.sqs.support import Bench, Client, OneQueue
 
 RETENTION = 120
 VISIBILITY = 30
+TIMES = [1, 1_000, 5_000, 29_999, 30_000, 60_000]
+
+Step = tuple[str, Any, Any]
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("send"), st.integers(1, 5), st.sampled_from([None, 0, 1, 5, 200])),
+        st.tuples(st.just("receive"), st.integers(1, 10), st.sampled_from([None, 0, 1, 7, 500])),
+        st.tuples(st.just("delete"), st.integers(0, 20), st.none()),
+        st.tuples(st.just("hide"), st.integers(0, 20), st.sampled_from([0, 1, 60, 600])),
+        st.tuples(st.just("pass_time"), st.sampled_from(TIMES), st.none()),
+        st.tuples(st.just("sweep"), st.none(), st.none()),
+    ),
+    min_size=1,
+    max_size=8,
+)
 
 
 @dataclass
@@ -57,7 +72,7 @@ def standing(line: Line, now: float) -> Any:
 
 
 class QueueMachine(RuleBasedStateMachine):
-    """Each rule is one batch, or a step in a longer one that may fail to commit."""
+    """Each rule is a batch of some steps, whose COMMIT may fail, or something that happens between batches."""
 
     @initialize()
     def start(self) -> None:
@@ -67,13 +82,9 @@ class QueueMachine(RuleBasedStateMachine):
         self.model = Model()
         self.handles: dict[str, str] = {}
         self.sent = 0
-        self.batch: Any = None
-        self.before = Model(), self.handles
 
     def teardown(self) -> None:
         if hasattr(self, "bench"):
-            if self.batch is not None:
-                self.batch.__exit__(None, None, None)
             self.bench.close()
             self.folder.cleanup()
 
@@ -86,32 +97,31 @@ class QueueMachine(RuleBasedStateMachine):
     def now(self) -> float:
         return self.bench.now
 
-    @precondition(lambda self: self.batch is None)
-    @rule(fails=st.booleans())
-    def begin(self, fails: bool) -> None:
-        self.batch = self.bench.batch(fails=fails)
-        self.batch.__enter__()
-        self.fails = fails
-        self.before = deepcopy(self.model), dict(self.handles)
-        self.line_before = deepcopy(self.line)
+    @rule(steps=STEPS)
+    def batch(self, steps: list[Step]) -> None:
+        with self.bench.batch():
+            self.run(steps)
 
-    @precondition(lambda self: self.batch is not None)
-    @rule()
-    def end(self) -> None:
-        self.batch.__exit__(None, None, None)
-        self.batch = None
-        if self.fails:
-            self.model, self.handles = self.before  # nobody was given what failed
-            assert standing(self.line, self.now) == standing(self.line_before, self.now)
+    @rule(steps=STEPS)
+    def failing_batch(self, steps: list[Step]) -> None:
+        model, handles = deepcopy(self.model), dict(self.handles)
+        line = deepcopy(self.line)
+        with self.bench.batch(fails=True):
+            self.run(steps)
+        self.model, self.handles = model, handles  # nobody was given what failed
+        assert standing(self.line, self.now) == standing(line, self.now)
 
-    @rule(delay=st.sampled_from([None, 0, 1, 5, 200]))
-    def send(self, delay: int | None) -> None:
-        self.sent += 1
-        body = str(self.sent)
-        self.queue.send(body, delay_seconds=delay)
-        self.model.messages[body] = Message(self.now, self.now + (delay or 0))
+    def run(self, steps: list[Step]) -> None:
+        for name, first, second in steps:
+            getattr(self, name)(first, second)
 
-    @rule(count=st.integers(1, 10), timeout=st.sampled_from([None, 0, 1, 7, 500]))
+    def send(self, count: int, delay: int | None) -> None:
+        for _ in range(count):
+            self.sent += 1
+            body = str(self.sent)
+            self.queue.send(body, delay_seconds=delay)
+            self.model.messages[body] = Message(self.now, self.now + (delay or 0))
+
     def receive(self, count: int, timeout: int | None) -> None:
         receivable = self.model.receivable(self.now)
         messages = self.queue.receive(count, visibility_timeout=timeout, attribute_names=["All"])
@@ -125,17 +135,20 @@ class QueueMachine(RuleBasedStateMachine):
             assert message["Attributes"]["ApproximateReceiveCount"] == str(known.times)
             self.handles[message["ReceiptHandle"]] = message["Body"]
 
-    @precondition(lambda self: self.handles)
-    @rule(data=st.data())
-    def delete(self, data: st.DataObject) -> None:
-        handle = data.draw(st.sampled_from(list(self.handles)))
-        self.queue.delete({"ReceiptHandle": handle})
-        self.model.messages.pop(self.handles[handle], None)
+    def a_handle(self, index: int) -> str | None:
+        """One of the handles that were given out, the youngest by 0."""
+        return list(self.handles)[-1 - index % len(self.handles)] if self.handles else None
 
-    @precondition(lambda self: self.handles)
-    @rule(data=st.data(), timeout=st.sampled_from([0, 1, 60, 600]))
-    def hide(self, data: st.DataObject, timeout: int) -> None:
-        handle = data.draw(st.sampled_from(list(self.handles)))
+    def delete(self, index: int, _: None) -> None:
+        handle = self.a_handle(index)
+        if handle is not None:
+            self.queue.delete({"ReceiptHandle": handle})
+            self.model.messages.pop(self.handles[handle], None)
+
+    def hide(self, index: int, timeout: int) -> None:
+        handle = self.a_handle(index)
+        if handle is None:
+            return
         message = self.model.messages.get(self.handles[handle])
         try:
             self.queue.hide({"ReceiptHandle": handle}, timeout)
@@ -149,15 +162,16 @@ class QueueMachine(RuleBasedStateMachine):
             assert message.in_flight(self.now)
             message.visible = self.now + timeout
 
-    @rule(seconds=st.sampled_from([0.001, 1, 5, 29.999, 30, 60]))
-    def pass_time(self, seconds: float) -> None:
-        self.bench.now += seconds
+    def pass_time(self, milliseconds: int, _: None) -> None:
+        self.bench.now += milliseconds / 1000
 
-    @rule()
-    def sweep(self) -> None:
+    def sweep(self, _: None, __: None) -> None:
         self.bench.run(self.bench.make_call(), sweep)
 
-    @precondition(lambda self: self.batch is None)
+    @rule(milliseconds=st.sampled_from(TIMES))
+    def wait(self, milliseconds: int) -> None:
+        self.pass_time(milliseconds, None)
+
     @rule()
     def crash(self) -> None:
         """Everything that was sent waits again, and nobody knows who has received it."""
@@ -166,10 +180,11 @@ class QueueMachine(RuleBasedStateMachine):
             if message.times:
                 message.times, message.visible = 0, 0.0
 
-    @precondition(lambda self: self.batch is None and self.bench_is_up())
     @invariant()
     def counts(self) -> None:
         """Counts agree once what is expired has been swept; until then there may be more."""
+        if not hasattr(self, "bench"):
+            return
         messages = self.model.messages.values()
         alive = [m for m in messages if m.sent + RETENTION > self.now]
         visible, flight, delayed = self.queue.counts()
@@ -177,9 +192,6 @@ class QueueMachine(RuleBasedStateMachine):
         assert delayed == sum(m.delayed(self.now) for m in messages)
         assert len(alive) <= visible + flight + delayed <= len(messages)
 
-    def bench_is_up(self) -> bool:
-        return hasattr(self, "bench")
 
-
-QueueMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+QueueMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=25, deadline=None)
 TestStandardQueue = QueueMachine.TestCase

@@ -1,0 +1,201 @@
+"""The room on a real store: batches with COMMIT in their thread, long polling, restarts, and a hundred thousand messages."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from awning.auth.principal import root_of
+from awning.kit.call import Facts
+from awning.kit.clock import Clock
+from awning.kit.room import Room
+from awning.services.sqs import SERVICE
+from awning.services.sqs.memory import build
+from awning.store.folder import DataFolder
+
+ACCOUNT = "111122223333"
+URL = f"http://localhost:4566/{ACCOUNT}/jobs"
+
+
+class Around:
+    """A region with nothing else in it."""
+
+    def ask(self, question: Any, facts: Facts) -> Any:
+        raise LookupError(question)
+
+    def sent(self, room: Room) -> None:
+        raise AssertionError("sqs sends nothing")
+
+    def broken(self, room: Room, error: BaseException) -> None:
+        raise error
+
+
+class Sqs:
+    """The room's operations as coroutines."""
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+        self.operations = SERVICE.operations()
+
+    def __getattr__(self, name: str) -> Any:
+        operation = self.operations[name]
+
+        def run(**params: Any) -> Coroutine[Any, Any, Any]:
+            call = self.room.call(Facts("r", root_of(ACCOUNT), ACCOUNT, "us-east-1"))
+            return self.room.run(operation, call, {"queue_url": URL, **params} if name != "create_queue" else params)
+
+        return run
+
+    async def bodies(self, **params: Any) -> list[str]:
+        result = await self.receive_message(**params)
+        return [message["Body"] for message in result.get("Messages", [])]
+
+
+@asynccontextmanager
+async def running(path: Path) -> AsyncIterator[Sqs]:
+    folder = DataFolder.open(path)
+    room = Room(SERVICE, folder, Clock(), Around())
+    try:
+        yield Sqs(room)
+    finally:
+        await room.close()
+        folder.close()
+
+
+def run(coroutine: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(coroutine, 60))
+
+
+async def turns(count: int = 20) -> None:
+    """Let the loop, and a commit, go on for a while."""
+    for _ in range(count):
+        await asyncio.sleep(0.001)
+
+
+def test_a_waiting_receiver_gets_what_is_sent(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with running(tmp_path / "data") as sqs:
+            await sqs.create_queue(queue_name="jobs")
+            waiting = asyncio.ensure_future(sqs.bodies(wait_time_seconds=20))
+            await turns()
+            assert not waiting.done()
+            await sqs.send_message(message_body="hi")
+            assert await waiting == ["hi"]
+
+    run(test())
+
+
+def test_each_message_goes_to_one_waiter_and_none_waits_beside_a_message(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with running(tmp_path / "data") as sqs:
+            await sqs.create_queue(queue_name="jobs")
+            waiting = [asyncio.ensure_future(sqs.bodies(wait_time_seconds=20)) for _ in range(20)]
+            await turns()
+            entries = [{"Id": str(number), "MessageBody": str(number)} for number in range(10)]
+            await asyncio.gather(*(sqs.send_message_batch(entries=entries) for _ in range(2)))
+            received = await asyncio.gather(*waiting)
+            assert sorted(received) == sorted([[str(number)] for number in range(10)] * 2)
+
+    run(test())
+
+
+def test_waiters_see_messages_that_become_visible_while_they_wait(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with running(tmp_path / "data") as sqs:
+            clock = sqs.room.clock
+            await sqs.create_queue(queue_name="jobs")
+            both = {asyncio.ensure_future(sqs.bodies(wait_time_seconds=20, visibility_timeout=5)) for _ in range(2)}
+            await turns()
+            await sqs.send_message(message_body="late", delay_seconds=3)
+            await turns()
+            assert not any(waiting.done() for waiting in both)
+            clock.advance(3)
+            sqs.room.tick()
+            (first,), (second,) = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            assert first.result() == ["late"]
+            await turns()
+            assert not second.done()
+            clock.advance(5)
+            sqs.room.tick()
+            assert await second == ["late"]
+
+    run(test())
+
+
+def test_a_long_poll_ends_with_its_queue(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with running(tmp_path / "data") as sqs:
+            await sqs.create_queue(queue_name="jobs")
+            waiting = [asyncio.ensure_future(sqs.bodies(wait_time_seconds=20)) for _ in range(3)]
+            await turns()
+            await sqs.delete_queue()
+            results = await asyncio.gather(*waiting, return_exceptions=True)
+            assert [type(result).__name__ for result in results] == ["QueueDoesNotExist"] * 3
+
+    run(test())
+
+
+def test_a_stop_ends_long_polls_empty(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with running(tmp_path / "data") as sqs:
+            await sqs.create_queue(queue_name="jobs")
+            waiting = asyncio.ensure_future(sqs.bodies(wait_time_seconds=20))
+            await turns()
+        assert await waiting == []
+
+    run(test())
+
+
+def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with running(tmp_path / "data") as sqs:
+            await sqs.create_queue(queue_name="jobs", attributes={"VisibilityTimeout": "7"}, tags={"a": "b"})
+            await sqs.send_message(message_body="kept")
+            await sqs.send_message(message_body="deleted")
+            result = await sqs.receive_message(max_number_of_messages=10)
+            await sqs.delete_message(receipt_handle=result["Messages"][1]["ReceiptHandle"])
+        async with running(tmp_path / "data") as sqs:
+            attributes = (await sqs.get_queue_attributes(attribute_names=["All"]))["Attributes"]
+            assert attributes["VisibilityTimeout"] == "7"
+            assert attributes["ApproximateNumberOfMessages"] == "1"
+            assert (await sqs.list_queue_tags()) == {"Tags": {"a": "b"}}
+            assert await sqs.bodies() == ["kept"]
+            await sqs.delete_message(receipt_handle=result["Messages"][0]["ReceiptHandle"])
+            assert (await sqs.get_queue_attributes(attribute_names=["All"]))["Attributes"][
+                "ApproximateNumberOfMessagesNotVisible"
+            ] == "0"
+
+    run(test())
+
+
+def test_a_hundred_thousand_messages(tmp_path: Path) -> None:
+    """Rebuilt from the table, received once each; a waiting message costs the memory of one integer."""
+    count = 100_000
+
+    async def test() -> None:
+        async with running(tmp_path / "data") as sqs:
+            await sqs.create_queue(queue_name="jobs")
+            await sqs.room.write(sqs.room.call(Facts("r", root_of(ACCOUNT), ACCOUNT, "us-east-1")), fill, (count,))
+            sqs.room.memory = memory = build(sqs.room.database.writer)
+            line = next(iter(memory.queues.values())).line
+            assert line.total == len(line._ready) == count
+            assert line._ready._items.itemsize == 8
+            assert (line._seen, line._flight, line._removed, line._delayed) == ({}, {}, {}, [])
+            seen: list[str] = []
+            for _ in range(count // 2_000):
+                batches = [sqs.bodies(max_number_of_messages=10) for _ in range(200)]
+                for bodies in await asyncio.gather(*batches):
+                    seen += bodies
+            assert sorted(map(int, seen)) == list(range(1, count + 1))
+            assert await sqs.bodies() == []
+
+    run(test())
+
+
+def fill(call: Any, count: int) -> None:
+    """Put many messages into the table at once, as if they had been sent."""
+    rows = ((number, round(call.now * 1000), str(number)) for number in range(1, count + 1))
+    call.db.executemany("INSERT INTO messages VALUES (?, 1, ?, NULL, 'id', 'me', x'00', NULL, NULL, ?)", rows)
