@@ -175,7 +175,7 @@ class Connection(asyncio.Protocol):
                 self._refuse(Refusal(408, "head time-out"))
         elif self._state in (GATHER, RUN, DRAIN):
             self._sweep_body(now)
-        elif self._state == LINGER and now - self._since > limits.linger_seconds:
+        elif self._state == LINGER and (self._server.stopping or now - self._since > limits.linger_seconds):
             self._transport.abort()
 
     def _sweep_body(self, now: float) -> None:
@@ -233,7 +233,10 @@ class Connection(asyncio.Protocol):
         return plain
 
     def _peer_said_goodbye(self) -> None:
-        if self._state < LINGER and not self._eof:
+        """A TLS peer has closed; it doesn't read on, as a peer that merely ends its TCP stream may."""
+        if self._state == RUN and self._responding:
+            self._transport.abort()
+        elif self._state < LINGER and not self._eof:
             self.eof_received()
 
     def _advance(self) -> None:
@@ -383,7 +386,7 @@ class Connection(asyncio.Protocol):
             full = body.queued > limits.queue_bytes or body.more
         else:
             full = self._state in (HEAD, RUN) and len(self._data) - self._position > limits.ahead_bytes
-        if full != self._paused and self._state < CLOSING and not self._eof:
+        if full != self._paused and self._state < CLOSING and not self._eof and not self._transport.is_closing():
             self._paused = full
             if full:
                 self._transport.pause_reading()
@@ -445,10 +448,6 @@ class Connection(asyncio.Protocol):
             self._out.send_body(text, body, length, b"\r\nTransfer-Encoding: chunked\r\n" in text)
         elif len(body) <= LARGE:
             self._out.write(text + body)
-            self._finish()
-        elif self._out.tls is None:
-            self._out.write(text)
-            self._out.write(body)
             self._finish()
         else:
             self._out.send_body(text, body, len(body), chunked=False)
@@ -539,13 +538,13 @@ class Connection(asyncio.Protocol):
                 self._state = max(self._state, CLOSING)
                 self._transport.close()
             return
-        if self._out.tls is not None:
+        if self._out.tls is not None and not self._transport.is_closing():
             self._transport.write(self._out.tls.goodbye())
         self._data = b""
         self._position = 0
         self._body = None
         self._filter = self._deaf
-        if linger and not self._eof:
+        if linger and not self._eof and not self._transport.is_closing():
             self._regulate()
             self._state = LINGER
             self._since = self._server.now

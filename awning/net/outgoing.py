@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from awning.net.server import Server
 
 LARGE = 256 * 1024
-"""Above this, bytes are not joined to their head, nor encrypted at once."""
+"""Larger bodies are not joined to their head, nor written or encrypted at once."""
 
 
 class Outgoing:
@@ -66,13 +66,17 @@ class Outgoing:
     def write(self, data: bytes) -> None:
         """Write a part of a response."""
         self.begun = True
+        if self._transport.is_closing():
+            return  # the client has gone, as connection_lost() is about to say
         if self.tls is not None:
             data = self.tls.encrypt(data)
         self._server.counters.bytes_out += len(data)
         self._transport.write(data)
 
     async def drained(self) -> None:
-        """Return when the client has taken enough of what was written."""
+        """Return when the client has taken enough of what was written. Raises ConnectionError where it has gone."""
+        if self._transport.is_closing():
+            raise ConnectionResetError("The client has gone.")
         if self.paused:
             self._writable = self._loop.create_future()
             try:
@@ -81,7 +85,7 @@ class Outgoing:
                 self._writable = None
 
     def send_body(self, head: bytes, body: Any, length: int | None, chunked: bool) -> None:
-        """Send a head and a body that is not at hand, or not to be encrypted at once."""
+        """Send a head and a body that is not at hand, or not to be written at once."""
         self.begun = False
         if isinstance(body, FileSlice) and self.tls is None:
             self._start_file(head, body)
@@ -97,6 +101,11 @@ class Outgoing:
 
     def _start_file(self, head: bytes, file: FileSlice) -> None:
         """Send a file once the transport has nothing left to write, lest the file overtake it."""
+        if self._transport.is_closing():
+            self._sender = None
+            os.close(file.fd)
+            self._sent(ConnectionResetError("The client has gone."))
+            return
         if self._transport.get_write_buffer_size():
             self._sender = (head, file)
             self._transport.set_write_buffer_limits(0)
@@ -117,7 +126,8 @@ class Outgoing:
         assert isinstance(sender, FileSender)
         self._sender = None
         self._server.counters.bytes_out += sender.sent
-        self._transport.set_write_buffer_limits(self._server.limits.write_bytes)
+        if not self._transport.is_closing():
+            self._transport.set_write_buffer_limits(self._server.limits.write_bytes)
         self._sent(error)
 
     def pause(self) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,7 +22,7 @@ LAST = b"GET /last HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
 
 
 class MemoryTransport(asyncio.Transport):
-    """Keeps what is written. `room` is how much it takes before it asks for a pause."""
+    """Keeps what is written. `stuck` is what it says that the client hasn't taken."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__({"sockname": ("127.0.0.1", 4566), "peername": ("127.0.0.1", 50000)})
@@ -31,6 +33,7 @@ class MemoryTransport(asyncio.Transport):
         self.ended = False
         self.closed = False
         self.reading = True
+        self.stuck = 0
 
     def write(self, data: Any) -> None:
         self.written += bytes(data)
@@ -43,7 +46,7 @@ class MemoryTransport(asyncio.Transport):
         return self.closed
 
     def get_write_buffer_size(self) -> int:
-        return 0
+        return self.stuck
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         pass
@@ -116,34 +119,71 @@ def quiet_server(handler: Handler, limits: Limits | None, errors: list[BaseExcep
     return server
 
 
+class Wire:
+    """A connection over a MemoryTransport, and what came of it. Make it within a running loop."""
+
+    def __init__(
+        self,
+        make: Callable[[Conversation], Handler] = echo,
+        limits: Limits | None = None,
+        server: Server | None = None,
+    ) -> None:
+        self.conversation = Conversation()
+        self.server = server or quiet_server(make(self.conversation), limits, self.conversation.errors)
+        self.transport = MemoryTransport(asyncio.get_running_loop())
+        self.connection = Connection(self.server, None, control=False)
+        self.transport.protocol = self.connection
+        self.connection.connection_made(self.transport)
+
+    async def feed(self, *pieces: bytes) -> None:
+        """Receive pieces, letting things settle after each."""
+        for piece in pieces:
+            if self.transport.closed:
+                break
+            self.connection.data_received(piece)
+            await settle()
+
+    async def eof(self) -> None:
+        if not self.transport.closed:
+            self.connection.eof_received()
+            await settle()
+
+    async def pass_time(self, seconds: float, step: float = 0.5) -> None:
+        """Move the server's clock, sweeping as it goes."""
+        end = self.server.now + seconds
+        while self.server.now < end and not self.transport.closed:
+            self.server.now += step
+            self.connection.sweep(self.server.now)
+            await settle()
+
+    def result(self) -> Conversation:
+        self.conversation.out = self.transport.written
+        self.conversation.closed = self.transport.closed or self.transport.ended
+        self.conversation.refused = dict(self.server.counters.refused)
+        return self.conversation
+
+    async def drop(self) -> None:
+        """Lose the connection."""
+        if not self.transport.closed:
+            self.transport.close()
+            await settle()
+
+
 async def converse(
     pieces: Iterable[bytes],
     make: Callable[[Conversation], Handler] = echo,
     limits: Limits | None = None,
     eof: bool = True,
-    server: Server | None = None,
 ) -> Conversation:
-    """Feed a connection with pieces, let it settle after each; then end the stream."""
-    conversation = Conversation()
-    server = server or quiet_server(make(conversation), limits, conversation.errors)
-    transport = MemoryTransport(asyncio.get_running_loop())
-    connection = Connection(server, None, control=False)
-    transport.protocol = connection
-    connection.connection_made(transport)
-    for piece in pieces:
-        if transport.closed:
-            break
-        connection.data_received(piece)
-        await settle()
-    conversation.closed = transport.closed or transport.ended
-    if eof and not transport.closed:
-        connection.eof_received()
-        await settle()
-    conversation.out = transport.written
-    conversation.refused = dict(server.counters.refused)
-    if not transport.closed:
-        transport.close()
-        await settle()
+    """Feed a connection with pieces; then end the stream. `closed` says whether it had closed before that."""
+    wire = Wire(make, limits)
+    await wire.feed(*pieces)
+    closed = wire.result().closed
+    if eof:
+        await wire.eof()
+    conversation = wire.result()
+    conversation.closed = closed
+    await wire.drop()
     return conversation
 
 
@@ -185,9 +225,12 @@ async def ask(port: int, data: bytes, **options: Any) -> bytes:
     """Send bytes, return all that comes until the server closes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, **options)
     writer.write(data)
-    answer = await reader.read()
-    writer.close()
-    return answer
+    try:
+        return await reader.read()
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            await writer.wait_closed()
 
 
 async def until(condition: Callable[[], bool]) -> None:
