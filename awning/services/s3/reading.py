@@ -23,6 +23,7 @@ from awning.services.s3.tables import Object
 from awning.store.threads import in_thread
 
 BLOCK = 1024 * 1024
+PARTS = 100
 
 
 class Layout(NamedTuple):
@@ -45,23 +46,10 @@ class Layout(NamedTuple):
         return bisect_right(self.ends, offset)
 
 
-class Piece(NamedTuple):
-    """A stretch of one part: its blob (None: inline), and which bytes of it."""
-
-    number: int
-    blob: str | None
-    first: int
-    end: int
-
-
 def body_of(call: Call, found: Object, first: int, end: int) -> bytes | FileSlice | AsyncIterator[bytes]:
     """Return the bytes first..end of an object."""
     if found.layout is not None:
-        pieces = pieces_of(call, found, first, end)
-        first_blob = pieces[0].blob if len(pieces) == 1 else None
-        if first_blob is not None:
-            return FileSlice(call.blobs.open(first_blob), pieces[0].first, pieces[0].end - pieces[0].first)
-        return Pieces(call, found.content, pieces)
+        return _body_of_parts(call, found, first, end)
     if found.blob is not None:
         return FileSlice(call.blobs.open(found.blob), first, end - first)
     data = found.body
@@ -70,20 +58,19 @@ def body_of(call: Call, found: Object, first: int, end: int) -> bytes | FileSlic
     return data if end - first == len(data) else data[first:end]
 
 
-def pieces_of(call: Call, found: Object, first: int, end: int) -> list[Piece]:
-    """Return the stretches of an object's parts that make up the bytes first..end."""
+def _body_of_parts(call: Call, found: Object, first: int, end: int) -> bytes | FileSlice | Pieces:
     assert found.layout is not None
     if first >= end:
-        return []
+        return b""
     layout = Layout.read(found.layout)
     low, high = layout.index_at(first), layout.index_at(end - 1)
-    rows = tables.parts_of(call.db, found.content, layout.numbers[low], layout.numbers[high])
-    pieces = []
-    for index, (number, blob) in enumerate(rows, low):
-        start, stop = layout.span(index)
-        if start < stop:
-            pieces.append(Piece(number, blob, max(first, start) - start, min(end, stop) - start))
-    return pieces
+    if low == high:
+        ((number, blob),) = tables.parts_of(call.db, found.content, layout.numbers[low], layout.numbers[low])
+        start = layout.span(low)[0]
+        if blob is not None:
+            return FileSlice(call.blobs.open(blob), first - start, end - first)
+        return tables.part_body(call.db, found.content, number)[first - start : end - start]
+    return Pieces(call, found.content, layout, first, end)
 
 
 class Pieces:
@@ -91,9 +78,9 @@ class Pieces:
 
     __slots__ = ("__weakref__", "_blocks", "_readers", "content")
 
-    def __init__(self, call: Call, content: int, pieces: list[Piece]) -> None:
+    def __init__(self, call: Call, content: int, layout: Layout, first: int, end: int) -> None:
         self.content = content
-        self._blocks = _read_pieces(call, content, pieces)
+        self._blocks = _read_parts(call, content, layout, first, end)
         self._readers = call.memory.readers
         self._readers.add(self)
 
@@ -112,13 +99,20 @@ class Pieces:
         await self._blocks.aclose()
 
 
-async def _read_pieces(call: Call, content: int, pieces: list[Piece]) -> AsyncGenerator[bytes, None]:
-    for piece in pieces:
-        if piece.blob is None:
-            yield tables.part_body(call.db, content, piece.number)[piece.first : piece.end]
-            continue
-        async for block in _read_file(call, call.blobs.open(piece.blob), piece.first, piece.end):
-            yield block
+async def _read_parts(call: Call, content: int, layout: Layout, first: int, end: int) -> AsyncGenerator[bytes, None]:
+    """Yield the bytes first..end, looking up PARTS parts at a time: there may be 10,000."""
+    index, high = layout.index_at(first), layout.index_at(end - 1)
+    while index <= high:
+        last = min(index + PARTS - 1, high)
+        for number, blob in tables.parts_of(call.db, content, layout.numbers[index], layout.numbers[last]):
+            start, stop = layout.span(index)
+            low, top = max(first, start) - start, min(end, stop) - start
+            index += 1
+            if blob is None:
+                yield tables.part_body(call.db, content, number)[low:top]
+                continue
+            async for block in _read_file(call, call.blobs.open(blob), low, top):
+                yield block
 
 
 async def _read_file(call: Call, fd: int, first: int, end: int) -> AsyncGenerator[bytes, None]:
