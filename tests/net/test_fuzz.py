@@ -29,7 +29,7 @@ def requests(draw: st.DrawFn) -> tuple[bytes, Seen]:
     headers: dict[bytes, bytes] = {b"host": b"h"}
     for name, value in pairs:
         lower = name.lower()
-        headers[lower] = headers[lower] + b", " + value if lower in headers else value
+        headers[lower] = headers[lower] + b"," + value if lower in headers else value
     lines = [method + b" " + target + b" HTTP/1.1", b"Host: h"]
     space = draw(st.sampled_from([b"", b" ", b" \t "]))
     lines += [name + b":" + space + value for name, value in pairs]
