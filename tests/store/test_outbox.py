@@ -104,7 +104,7 @@ def test_a_letter_is_fresh_once_per_sender(db: sqlite3.Connection, outbox: Outbo
     assert db.execute("SELECT sender, seq FROM _inbox ORDER BY 1, 2").fetchall() == [("a", 9), ("b", 7)]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(seed=st.integers(0, 2**32))
 def test_exactly_once_and_in_order_however_often_it_crashes(
     seed: int, tmp_path_factory: pytest.TempPathFactory

@@ -162,4 +162,4 @@ def name_of(result: Any) -> str:
 
 
 TestBatches = Batches.TestCase
-TestBatches.settings = settings(max_examples=30, stateful_step_count=8, deadline=None)
+TestBatches.settings = settings(max_examples=20, stateful_step_count=6, deadline=None)
