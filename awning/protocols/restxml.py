@@ -167,17 +167,26 @@ class _Tables:
             if member.location == "header":
                 convert = self._convert(name, member, wire, parameter, honours)
                 if parameter is not None or wire.lower() != "content-length":
-                    self.headers[wire.lower().encode()] = (parameter, self._decoded(parameter, convert))
+                    self.headers[wire.lower().encode()] = (parameter, self._decoded(member, parameter, convert))
             elif member.location == "querystring":
                 self.query[wire] = (parameter, self._convert(name, member, wire, parameter, honours))
             elif member.location == "headers":
                 self.prefixes.append((wire.lower().encode(), parameter, name))
 
     @staticmethod
-    def _decoded(parameter: str | None, convert: Callable[[str], Any] | None) -> Any:
+    def _decoded(
+        member: Shape, parameter: str | None, convert: Callable[[str], Any] | None
+    ) -> Callable[[bytes], Any] | None:
         if convert is None:
-            return header_text
-        return lambda raw: convert(header_text(raw).strip())
+            return None
+
+        def from_bytes(raw: bytes) -> Any:
+            return convert(header_text(raw).strip())
+
+        def from_digits(raw: bytes) -> Any:
+            return int(raw) if raw.isdigit() and len(raw) < 10 else from_bytes(raw)
+
+        return from_digits if parameter is not None and member.kind in ("integer", "long") else from_bytes
 
     def _convert(
         self, name: str, member: Shape, wire: str, parameter: str | None, honours: Honours
@@ -303,15 +312,20 @@ class RestXmlFormat:
         with block.indent("for name, raw in match.headers.items():"):
             block.line(f"found = {table}.get(name)")
             with block.indent("if found is not None:"):
-                block.line("value = found[1](raw)")
-                block.line("if found[0] is not None and value is not None: out[found[0]] = value")
+                block.line("parameter, convert = found")
+                with block.indent("if convert is None:"):
+                    block.line("try: out[parameter] = raw.decode()")
+                    block.line("except UnicodeDecodeError: out[parameter] = raw.decode('latin-1')")
+                with block.indent("else:"):
+                    block.line("value = convert(raw)")
+                    block.line("if parameter is not None and value is not None: out[parameter] = value")
             for prefix, parameter, name in tables.prefixes:
                 with block.indent(f"elif name.startswith({prefix!r}):"):
                     if parameter is None:
                         block.line(f"raise {source.helper(unsupported)}({coverage.operation!r}, {name!r})")
                     else:
-                        key = f"{source.helper(header_text)}(name[{len(prefix)}:])"
-                        block.line(f"{parameter}[{key}] = header_text(raw)")
+                        text = source.helper(header_text)
+                        block.line(f"{parameter}[{text}(name[{len(prefix)}:])] = {text}(raw)")
         for _, parameter, _ in tables.prefixes:
             if parameter is not None:
                 block.line(f"if {parameter}: out[{parameter!r}] = {parameter}")

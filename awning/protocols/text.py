@@ -17,6 +17,8 @@ _NUMBER: Final = re.compile(r"[+-]?(\d{1,40}(\.\d{0,40})?|\.\d{1,40})([eE][+-]?\
 
 def _whole(limit: int) -> Callable[[str], int]:
     def whole(text: str) -> int:
+        if len(text) < 10 and text.isascii() and text.isdigit():
+            return int(text)
         if _WHOLE.fullmatch(text) is None:
             raise ValueError(text)
         value = int(text)

@@ -110,6 +110,10 @@ def test_headers_parameters_and_elements_of_s3_are_refused_by_name(models: dict[
     error = refused(s3, s3_wire("PUT", "/b/k", headers={"x-amz-storage-class": "GLACIER"}), bound)
     unsupported(error, "PutObject: StorageClass=GLACIER")
     unsupported(refused(s3, s3_wire("PUT", "/b/k", headers={"x-amz-meta-a": "b"}), bound), "PutObject: Metadata")
+    unsupported(
+        refused(s3, s3_wire("PUT", "/b/k", headers={"x-amz-write-offset-bytes": "3"}), bound),
+        "PutObject: WriteOffsetBytes",
+    )
     bound = bind(s3, "ListObjectsV2", "bucket", "prefix")
     unsupported(refused(s3, s3_wire("GET", "/b?list-type=2&start-after=x"), bound), "ListObjectsV2: StartAfter")
     bound = bind(

@@ -54,7 +54,7 @@ def test_written_forms() -> None:
     assert times.to_iso8601(datetime(2015, 10, 21, 7, 28)) == "2015-10-21T07:28:00Z"
 
 
-@given(st.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC)))
+@given(st.datetimes(datetime(1970, 1, 1), datetime(2100, 12, 31), timezones=st.just(UTC)))
 def test_what_is_written_is_read_back(moment: datetime) -> None:
     whole = moment.replace(microsecond=0)
     assert times.from_text(times.to_iso8601(moment)) == whole.timestamp()
