@@ -37,6 +37,10 @@ _METADATA: Final = frozenset({
 # fmt: on
 _OPERATION: Final = frozenset({"name", "http", "input", "output", "errors", "deprecated", "httpChecksum", "authtype"})
 
+_NAMES: Final = {"type": "list", "member": {"shape": "String", "locationName": "AttributeName"}, "flattened": True}
+_WIDER: Final = {"sqs": {("ReceiveMessageRequest", "AttributeNames"): ("ReceivedAttributeNameList", _NAMES)}}
+"""Members that take more than they are modelled with: these names are messages' attributes, the modelled enum has queues'."""
+
 _log = logging.getLogger("awning.protocols")
 
 
@@ -78,6 +82,9 @@ class Registry:
 
 def build(service: str, protocols: tuple[str, ...], description: dict[str, Any]) -> Model:
     """Build a Model from a stripped description; a JSON service's old query form gets a description of its own."""
+    for (shape, member), (wider, made) in _WIDER.get(service, {}).items():
+        description["shapes"][shape]["members"][member]["shape"] = wider
+        description["shapes"][wider] = made
     forms = {}
     for protocol in protocols:
         old = protocol == "query" and description["metadata"]["protocol"] != "query"

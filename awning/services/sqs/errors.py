@@ -1,99 +1,80 @@
-"""The errors of SQS by their AWS names. `query_code` is the name under the query protocol, where it is another one.
+"""The errors of SQS by their AWS names. Their names under the query protocol stand in protocols/facts.py.
 
 Source: the API reference's "Common Error Types" and each action's "Errors".
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from awning.kit.errors import ServiceError
 
-_PREFIX = "AWS.SimpleQueueService."
+
+class BatchEntryIdsNotDistinct(ServiceError):
+    """Two entries of a batch have the same Id."""
 
 
-class QueueError(ServiceError):
-    """What every error of SQS is."""
-
-    query_code: ClassVar[str] = ""
-
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        if "query_code" not in cls.__dict__:
-            cls.query_code = cls.code
+class BatchRequestTooLong(ServiceError):
+    """The messages of a batch are together longer than the limit."""
 
 
-class BatchEntryIdsNotDistinct(QueueError):
-    query_code = _PREFIX + "BatchEntryIdsNotDistinct"
+class EmptyBatchRequest(ServiceError):
+    """A batch has no entries."""
 
 
-class BatchRequestTooLong(QueueError):
-    query_code = _PREFIX + "BatchRequestTooLong"
+class InvalidAddress(ServiceError):
+    """A QueueUrl that cannot be a queue's in this region."""
 
 
-class EmptyBatchRequest(QueueError):
-    query_code = _PREFIX + "EmptyBatchRequest"
+class InvalidAttributeName(ServiceError):
+    """There is no attribute of this name."""
 
 
-class InvalidAddress(QueueError):
-    pass
+class InvalidAttributeValue(ServiceError):
+    """An attribute of a queue cannot have this value."""
 
 
-class InvalidAttributeName(QueueError):
-    pass
+class InvalidBatchEntryId(ServiceError):
+    """The Id of a batch's entry is not of the form that it must have."""
 
 
-class InvalidAttributeValue(QueueError):
-    pass
+class InvalidMessageContents(ServiceError):
+    """A message has characters outside the allowed set."""
 
 
-class InvalidBatchEntryId(QueueError):
-    query_code = _PREFIX + "InvalidBatchEntryId"
+class InvalidParameterValue(ServiceError):
+    """A parameter cannot have this value."""
 
 
-class InvalidMessageContents(QueueError):
-    pass
+class MessageNotInflight(ServiceError):
+    """The message is not in flight, so its visibility cannot be changed."""
 
 
-class InvalidParameterValue(QueueError):
-    pass
+class MissingParameter(ServiceError):
+    """A required parameter is absent or empty."""
 
 
-class MessageNotInflight(QueueError):
-    query_code = _PREFIX + "MessageNotInflight"
+class OverLimit(ServiceError):
+    """Too many messages in flight, or too many permissions."""
 
 
-class MissingParameter(QueueError):
-    pass
+class PurgeQueueInProgress(ServiceError):
+    """The queue was purged less than 60 seconds ago."""
 
 
-class OverLimit(QueueError):
-    pass
+class QueueDeletedRecently(ServiceError):
+    """A queue of this name was deleted less than 60 seconds ago."""
 
 
-class PurgeQueueInProgress(QueueError):
-    query_code = _PREFIX + "PurgeQueueInProgress"
+class QueueDoesNotExist(ServiceError):
+    """There is no such queue."""
 
 
-class QueueDeletedRecently(QueueError):
-    query_code = _PREFIX + "QueueDeletedRecently"
+class QueueNameExists(ServiceError):
+    """There is a queue of this name with other attributes."""
 
 
-class QueueDoesNotExist(QueueError):
-    query_code = _PREFIX + "NonExistentQueue"
+class ReceiptHandleIsInvalid(ServiceError):
+    """The queue never gave out this receipt handle."""
 
 
-class QueueNameExists(QueueError):
-    query_code = "QueueAlreadyExists"
-
-
-class ReceiptHandleIsInvalid(QueueError):
-    pass
-
-
-class TooManyEntriesInBatchRequest(QueueError):
-    query_code = _PREFIX + "TooManyEntriesInBatchRequest"
-
-
-class UnsupportedOperation(QueueError):
-    query_code = _PREFIX + "UnsupportedOperation"
+class TooManyEntriesInBatchRequest(ServiceError):
+    """A batch has more than ten entries."""
