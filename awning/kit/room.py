@@ -62,8 +62,8 @@ class Run(Unit):
     def settled(self, error: BaseException | None) -> None:
         call, room = self.call, self.room
         call.undo.clear()
+        call.db = room.database.reader
         if error is None:
-            call.db = room.database.reader
             room.generation += 1
             if call.wakes:
                 for key, count in call.wakes:
