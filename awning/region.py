@@ -67,6 +67,7 @@ class Region:
         self._answers: dict[type, Room] = {}
         self._accepts: dict[type, Room] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._carrying: list[asyncio.Task[None]] = []
         self._broken: dict[str, str] = {}
 
     async def start(self) -> None:
@@ -86,7 +87,7 @@ class Region:
             raise
         for room in self.rooms.values():
             self._tasks += self.passes[room.name].tasks()
-            self._tasks.append(asyncio.create_task(self.couriers[room.name].run(), name=f"{room.name}.outbox"))
+            self._carrying.append(asyncio.create_task(self.couriers[room.name].run(), name=f"{room.name}.outbox"))
         self.exposition.watch_loop()
 
     def _build(self) -> None:
@@ -132,9 +133,11 @@ class Region:
         await self.server.stop(grace)
         for courier in self.couriers.values():
             courier.stop()
-        for task in self._tasks:
+        if self._carrying:
+            await asyncio.wait(self._carrying, timeout=grace)
+        for task in (*self._tasks, *self._carrying):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, *self._carrying, return_exceptions=True)
         await self._close()
         self.journal.flush()
 

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from awning.auth.decision import Decision, Why
+from awning.auth.index import Found, Index
 from awning.auth.members import Grade
 from awning.auth.policy import Policy, Statement
 from awning.auth.principal import Principal
@@ -20,8 +21,6 @@ __all__ = ["Decision", "Why", "decide", "is_public"]
 _PEOPLE = frozenset({"root", "user", "role"})
 _ROOT_KEEPS = frozenset({"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"})
 """What a bucket's policy cannot take from the root of the bucket's own account, lest it be locked out for good."""
-
-Found = tuple[Policy, Statement]
 
 
 def decide(
@@ -44,16 +43,15 @@ def decide(
     trace = partial(_trace, principal, action, resource, context, guard_policy)
     kind = principal.kind
     identity: Found | None = None
-    for policy in principal.policies:
-        denies, allows = policy.about(action)
-        for statement in denies:
+    if principal.policies:
+        denies, allows = (principal.index or _index_of(principal)).about(action)
+        for policy, statement in denies:
             if statement.covers(resource, context):
                 return Decision(False, Why.DENIED_BY_IDENTITY, policy, statement, trace, True)
-        if identity is None:
-            for statement in allows:
-                if statement.covers(resource, context):
-                    identity = (policy, statement)
-                    break
+        for found in allows:
+            if found[1].covers(resource, context):
+                identity = found
+                break
     within = None
     if principal.boundary is not None or principal.session is not None:
         within = _limits(principal, action, resource, context)
@@ -86,6 +84,12 @@ def decide(
     if identity is None:
         return Decision(True, Why.ROOT, None, None, trace)
     return Decision(True, Why.IDENTITY, identity[0], identity[1], trace)
+
+
+def _index_of(principal: Principal) -> Index:
+    index = Index(principal.policies)
+    object.__setattr__(principal, "index", index)  # a frozen principal's derived field, the same whoever sets it
+    return index
 
 
 def _is_enough(grade: Grade, within: object) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from awning.auth.index import Index
     from awning.auth.policy import Policy
 
 Kind = Literal["root", "user", "role", "service", "anonymous"]
@@ -36,6 +37,8 @@ class Principal:
     issued: float | None = None
     source_identity: str | None = None
     transitive_tags: frozenset[str] = frozenset()
+    index: Index | None = field(default=None, init=False, compare=False, repr=False)
+    """Derived from `policies` when a decision first asks for it."""
 
 
 def root_of(account: str) -> Principal:

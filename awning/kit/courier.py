@@ -7,7 +7,9 @@ A crash between the two repeats the delivery, and the receiver's record makes th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
+from functools import partial
 
 from awning.auth.principal import Principal
 from awning.contracts import Deliver
@@ -38,6 +40,7 @@ class Courier:
         self._report = report
         self._news = asyncio.Event()
         self._stopping = False
+        self._under_way: dict[int, asyncio.Task[None]] = {}
 
     def kick(self) -> None:
         """Look at the outbox now."""
@@ -49,17 +52,27 @@ class Courier:
         self._news.set()
 
     async def run(self) -> None:
-        """Deliver until stopped."""
+        """Deliver until stopped, then let what is under way finish. One slow delivery does not hold up the others."""
         while not self._stopping:
             self._news.clear()
-            letters = self.room.outbox.due(self.room.database.reader, self.room.clock.now(), _AT_ONCE)
-            if letters:
-                await asyncio.gather(*(self._deliver(letter) for letter in letters))
-                continue
-            try:
+            room = self.room
+            under_way = self._under_way
+            letters = room.outbox.due(room.database.reader, room.clock.now(), _AT_ONCE + len(under_way))
+            for letter in letters:
+                if letter.seq not in under_way and len(under_way) < _AT_ONCE:
+                    task = asyncio.create_task(self._deliver(letter), name=f"{room.name}.outbox.{letter.seq}")
+                    under_way[letter.seq] = task
+                    task.add_done_callback(partial(self._done, letter.seq))
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), _IDLE_LOOK)
-            except TimeoutError:
-                continue
+        await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+
+    def _done(self, seq: int, task: asyncio.Task[None]) -> None:
+        del self._under_way[seq]
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._report(f"outbox of {self.room.name}: letter {seq} could not be filed: {error}")
+        self._news.set()
 
     async def _deliver(self, letter: Letter) -> None:
         room = self.room
@@ -74,7 +87,10 @@ class Courier:
             reason = f"{type(error).__name__}: {error}"
             self._report(f"outbox of {room.name}: {letter.kind} to {letter.arn}: {reason}")
             call = room.call(service_facts(room.name))
-            given_up = await room.write(call, lambda call: room.outbox.failed(call.db, letter.seq, call.now, reason))
+            jitter = call.random(1)[0] / 256
+            given_up = await room.write(
+                call, lambda call: room.outbox.failed(call.db, letter.seq, call.now, reason, jitter)
+            )
             if given_up is not None:
                 self._report(
                     f"outbox of {room.name}: gave {letter.kind} to {letter.arn} up after {given_up.attempts} tries."
