@@ -140,6 +140,9 @@ class Verifier:
         """
         scope = found.scope
         if scope is None:
+            # An old signature covers no more of the query than what chooses S3's operation: elsewhere it would prove nothing.
+            if service not in (None, "s3"):
+                raise Refused(Reason.UNSUPPORTED)
             return sigv2.verify_query(found, request, secret, now, bucket)
         if service is not None and service != found.service and not (service == "s3" and scope.is_s3):
             raise _wrong_service(found, service)

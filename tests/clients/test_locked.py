@@ -156,6 +156,28 @@ def test_a_header_signature_of_version_2_is_refused(region: LiveRegion) -> None:
     assert (status, "AWS4-HMAC-SHA256" in text, "<Code>InvalidRequest</Code>" in text) == (400, True, True)
 
 
+@pytest.mark.parametrize(
+    ("host", "action"),
+    [
+        ("iam", "Action=CreateUser&Version=2010-05-08&UserName=intruder"),
+        ("sts", "Action=GetCallerIdentity&Version=2011-06-15"),
+        ("sqs.us-east-1", "Action=ListQueues&Version=2012-11-05"),
+    ],
+)
+def test_an_old_presigned_url_of_s3_is_good_for_s3_alone(region: LiveRegion, host: str, action: str) -> None:
+    """Its signature does not cover further parameters, which are all that a query service goes by."""
+    from botocore.config import Config
+
+    url = region.client("s3", config=Config(signature_version="s3")).generate_presigned_url(
+        "get_object", Params={"Bucket": "shared", "Key": "key"}
+    )
+    request = botocore.awsrequest.AWSRequest("GET", f"{url}&{action}", headers={"Host": f"{host}.localhost:4566"})
+    status, text = send(region, request)
+    assert (status, "<Code>IncompleteSignature</Code>" in text) == (400, True), text
+    users = region.client("iam").list_users()["Users"]
+    assert "intruder" not in [user["UserName"] for user in users]
+
+
 def test_without_a_signature_nothing_private_is_served(region: LiveRegion) -> None:
     region.client("s3").create_bucket(Bucket="private")
     for path in ("/", "/private", "/private/key"):
