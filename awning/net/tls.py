@@ -1,6 +1,6 @@
 """TLS without I/O: received bytes in, plain bytes out, and back. The connection moves both over its plain transport.
 
-This costs less than a TLS transport of asyncio or uvloop, and lets one port serve HTTP and HTTPS (docs/decisions/0003).
+So one port serves HTTP and HTTPS without losing a byte, for less memory than a TLS transport takes (docs/decisions/0003).
 """
 
 from __future__ import annotations

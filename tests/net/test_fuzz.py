@@ -6,11 +6,12 @@ import asyncio
 from itertools import pairwise
 
 import h11
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from awning.net.limits import Limits
-from tests.net.harness import Conversation, Seen, converse, talk
+from tests.net.harness import LAST, Conversation, Seen, Wire, converse, talk
 
 TOKEN = st.text("abcXYZ019-_.!~", min_size=1, max_size=8).map(str.encode)
 VALUE = st.text("ab 9,;=\"'()\t\u00e9", max_size=12).map(lambda text: text.strip(" \t").encode("latin-1"))
@@ -57,14 +58,29 @@ def cut(data: bytes, points: list[int]) -> list[bytes]:
     return [data[start:end] for start, end in pairwise(edges) if start < end]
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.lists(requests(), min_size=1, max_size=5), st.lists(st.integers(0, 10**6), max_size=12))
-def test_a_stream_means_the_same_wherever_it_is_split(sent: list[tuple[bytes, Seen]], points: list[int]) -> None:
+POINTS = st.lists(st.integers(0, 10**6), max_size=12)
+STREAMS = st.lists(requests(), min_size=1, max_size=5)
+
+
+def splits_alike(sent: list[tuple[bytes, Seen]], points: list[int]) -> None:
     stream = b"".join(raw for raw, _ in sent)
     conversation = talk(*cut(stream, points), limits=LIMITS)
     assert conversation.seen == [seen for _, seen in sent]
     assert conversation.statuses == [200] * len(sent)
     assert not conversation.errors
+
+
+@settings(max_examples=150, deadline=None)
+@given(STREAMS, POINTS)
+def test_a_stream_means_the_same_wherever_it_is_split(sent: list[tuple[bytes, Seen]], points: list[int]) -> None:
+    splits_alike(sent, points)
+
+
+@pytest.mark.soak
+@settings(max_examples=5000, deadline=None)
+@given(STREAMS, POINTS)
+def test_many_streams_mean_the_same_wherever_they_are_split(sent: list[tuple[bytes, Seen]], points: list[int]) -> None:
+    splits_alike(sent, points)
 
 
 MUTANTS = st.one_of(
@@ -114,13 +130,19 @@ def second_opinion(stream: bytes) -> list[tuple[str, bytes, bytes]]:
 
 
 async def whole_and_split(stream: bytes, points: list[int]) -> tuple[Conversation, Conversation]:
-    whole = await converse([stream], limits=LIMITS)
-    return whole, await converse(cut(stream, points), limits=LIMITS)
+    """Feed a stream both ways; the server answers a good request afterwards all the same."""
+    wire = Wire(limits=LIMITS)
+    await wire.feed(stream)
+    await wire.eof()
+    another = Wire(server=wire.server)
+    await another.feed(LAST)
+    assert another.result().statuses == [200]
+    wire.conversation.seen.pop()
+    await wire.drop()
+    return wire.result(), await converse(cut(stream, points), limits=LIMITS)
 
 
-@settings(max_examples=300, deadline=None)
-@given(mutated(), st.lists(st.integers(0, 10**6), max_size=12))
-def test_a_mutated_stream_is_read_as_h11_reads_it_or_refused(stream: bytes, points: list[int]) -> None:
+def agrees(stream: bytes, points: list[int]) -> None:
     whole, split = asyncio.run(whole_and_split(stream, points))
     assert not whole.errors
     assert not split.errors
@@ -129,6 +151,19 @@ def test_a_mutated_stream_is_read_as_h11_reads_it_or_refused(stream: bytes, poin
     ours = [(seen.method, seen.target, seen.body) for seen in whole.seen]
     if b"HTTP/1.0" not in stream and b"xpect" not in stream:
         assert ours == second_opinion(stream)[: len(ours)]
+
+
+@settings(max_examples=300, deadline=None)
+@given(mutated(), POINTS)
+def test_a_mutated_stream_is_read_as_h11_reads_it_or_refused(stream: bytes, points: list[int]) -> None:
+    agrees(stream, points)
+
+
+@pytest.mark.soak
+@settings(max_examples=20_000, deadline=None)
+@given(mutated(), POINTS)
+def test_many_mutated_streams_are_read_as_h11_reads_them_or_refused(stream: bytes, points: list[int]) -> None:
+    agrees(stream, points)
 
 
 @settings(max_examples=100, deadline=None)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
 import socket
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +20,7 @@ from awning.net.certificates import CertificateAuthority
 from awning.net.limits import Limits
 from awning.net.messages import Endpoint, FileSlice, Request, Response
 from awning.net.server import Server
-from tests.net.harness import GOOD, LAST, ask, ok, open_files, serving, until
+from tests.net.harness import GOOD, LAST, ask, open_files, serving, until
 
 Run = Callable[[Any], Any]
 OPENING = Path(__file__).read_bytes()[:100]
@@ -356,29 +360,54 @@ def test_connections_torn_at_any_stage_leave_nothing_open(
 
 def test_idle_and_crawling_clients_hinder_nobody(run: Run) -> None:
     """A bounded sample; the soak holds ten times as many."""
-    run(hold_idle(1000, 200))
+
+    async def main() -> None:
+        async with serving() as (server, listener):
+            idle: list[socket.socket] = []
+            for hundreds in range(1, 11):
+                idle += [socket.create_connection(("127.0.0.1", listener.port)) for _ in range(100)]
+                await until(lambda wanted=hundreds * 100: len(server.connections) == wanted)
+            for each in idle[::2]:
+                each.send(b"GET / HT")
+            reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+            for _ in range(200):
+                writer.write(GOOD)
+                assert await reader.readuntil(b"ok")
+            assert len(server.connections) == 1001
+            writer.close()
+            for each in idle:
+                each.close()
+            await until(lambda: not server.connections)
+
+    run(main())
 
 
 @pytest.mark.soak
-def test_ten_thousand_idle_clients(run: Run) -> None:
-    run(hold_idle(9000, 5000))
+def test_ten_thousand_idle_clients_and_a_crawling_one() -> None:
+    """The server is a process of its own, as each may have so many files open only."""
+    with subprocess.Popen([sys.executable, "-m", "tests.net.bare"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        with contextlib.ExitStack() as stack:
 
+            def connect() -> socket.socket:
+                return stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30))
 
-async def hold_idle(count: int, requests: int) -> None:
-    async with serving(ok) as (server, listener):
-        idle = [socket.create_connection(("127.0.0.1", listener.port)) for _ in range(10)]
-        for _ in range(count // 10 - 1):
-            idle += [socket.create_connection(("127.0.0.1", listener.port)) for _ in range(10)]
-            await asyncio.sleep(0)
-        for each in idle[::2]:
-            each.send(b"GET / HT")
-        await until(lambda: len(server.connections) == count)
-        reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
-        for _ in range(requests):
-            writer.write(GOOD)
-            assert await reader.readuntil(b"ok")
-        assert len(server.connections) == count + 1
-        writer.close()
-        for each in idle:
-            each.close()
-        await until(lambda: not server.connections)
+            good, crawling = connect(), connect()
+            idle: list[socket.socket] = []
+            for number in range(10_000):
+                idle.append(connect())
+                if number % 10 == 0:
+                    good.sendall(GOOD)
+                    assert b"200 OK" in good.recv(65536)
+                    crawling.sendall(b"G" if number == 0 else b"e")
+            for _ in range(10_000):
+                good.sendall(GOOD)
+                assert b"200 OK" in good.recv(65536)
+            for each in idle:
+                each.setblocking(False)
+                with pytest.raises(BlockingIOError):
+                    each.recv(1)
+        process.send_signal(signal.SIGTERM)
+        assert "accepted=10002" in process.stdout.read()
+    assert process.returncode == 0
