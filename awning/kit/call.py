@@ -78,6 +78,7 @@ class Call:
 
     __slots__ = (
         "account",
+        "afterwards",
         "authorise",
         "body",
         "db",
@@ -105,6 +106,7 @@ class Call:
         self.authorise: Callable[[str, str, dict[str, Any] | None], Decision] | None = None
         self.undo: list[Callable[[], None]] = []
         self.wakes: list[tuple[Hashable, int]] = []
+        self.afterwards: list[Callable[[], None]] = []
         self.outgoing = 0
 
     @property
@@ -116,6 +118,11 @@ class Call:
     def blobs(self) -> Blobs:
         """The room's blobs."""
         return self.room.blobs
+
+    @property
+    def sees_committed(self) -> bool:
+        """Whether `db` shows committed state only: the call is not inside a batch."""
+        return self.db is self.room.database.reader
 
     def new_id(self) -> str:
         """Return a random UUID (version 4) as text."""
@@ -152,6 +159,11 @@ class Call:
         deadline = self.started + seconds
         if self.now < deadline:
             raise StillWaiting(key, deadline, retry_at)
+
+    def after(self, do: Callable[[], None]) -> None:
+        """Once this call's commit is on disk, and before anyone hears of it, do this to what memory keeps of committed
+        state: forget what was kept of a row that changed."""
+        self.afterwards.append(do)
 
     def wake(self, key: Hashable, count: int = 1) -> None:
         """After this call's commit, run the `count` oldest waiters on `key` again."""

@@ -65,6 +65,10 @@ class Run(Unit):
         call.db = room.database.reader
         if error is None:
             room.generation += 1
+            if call.afterwards:
+                for do in call.afterwards:
+                    do()
+                call.afterwards.clear()
             if call.wakes:
                 for key, count in call.wakes:
                     room.waiters.wake(key, count)
@@ -74,6 +78,7 @@ class Run(Unit):
             if not self.abandoned:
                 self.completion.set_result(self.result)
             return
+        call.afterwards.clear()
         call.wakes.clear()
         call.outgoing = 0
         if isinstance(error, StillWaiting):

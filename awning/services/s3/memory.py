@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
 from awning.auth.policy import Policy, compile_policy
+from awning.kit.service import Guard
 from awning.services.s3 import tables
 
 if TYPE_CHECKING:
@@ -15,17 +16,19 @@ if TYPE_CHECKING:
 POLICY_ID: Final = "the bucket policy"
 """What a denial's explanation calls it."""
 
-MOST_COMPILED: Final = 1000
+MOST_KEPT: Final = 1000
 
 
 class Memory:
     """Compiled policies by their ids: an id stands for one text for ever, so nothing here goes out of date.
 
-    `readers` are the bodies under way that take one part after another.
+    `guards` are what buckets say about their users, by the buckets' names, from committed state; whoever changes one clears them
+    after the commit. `readers` are the bodies under way that take one part after another.
     """
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self.compiled: dict[str, Policy] = {}
+        self.guards: dict[str, Guard] = {}
         self.readers: WeakSet[Pieces] = WeakSet()
 
     def policy(self, db: sqlite3.Connection, policy: str) -> Policy | None:
@@ -36,7 +39,7 @@ class Memory:
             if text is None:
                 return None
             found = compile_policy(text, id=POLICY_ID, kind="resource")
-            if len(self.compiled) >= MOST_COMPILED:
+            if len(self.compiled) >= MOST_KEPT:
                 self.compiled.clear()
             self.compiled[policy] = found
         return found

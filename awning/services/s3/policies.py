@@ -17,7 +17,7 @@ from awning.kit.operation import ALL, Needs, operation
 from awning.kit.service import Guard
 from awning.services.s3 import buckets, errors, names, receiving, tables
 from awning.services.s3.conditions import of_request
-from awning.services.s3.memory import POLICY_ID
+from awning.services.s3.memory import MOST_KEPT, POLICY_ID
 from awning.services.s3.tables import BLOCK_PUBLIC_POLICY, RESTRICT_PUBLIC_BUCKETS, Bucket
 
 LARGEST_POLICY = 20 * 1024
@@ -32,15 +32,22 @@ _BITS = (
 
 def guard(call: Call, arn: str) -> Guard | None:
     """Answer who owns a bucket, or the bucket of an object, and what its policy says. None: there is no such bucket."""
-    bucket = tables.find_bucket(call.db, names.bucket_of_arn(arn))
+    name = names.bucket_of_arn(arn)
+    memory = call.memory
+    committed = call.sees_committed
+    kept: Guard | None = memory.guards.get(name)
+    if kept is not None and committed:
+        return kept
+    bucket = tables.find_bucket(call.db, name)
     if bucket is None:
         return None
-    if bucket.policy is None:
-        return Guard(bucket.account)
-    found = call.memory.policy(call.db, bucket.policy)
-    if found is None:
-        return Guard(bucket.account)
-    return Guard(bucket.account, found, bool((bucket.block or 0) & RESTRICT_PUBLIC_BUCKETS))
+    policy = None if bucket.policy is None else memory.policy(call.db, bucket.policy)
+    made = Guard(bucket.account, policy, bool((bucket.block or 0) & RESTRICT_PUBLIC_BUCKETS))
+    if committed:
+        if len(memory.guards) >= MOST_KEPT:
+            memory.guards.clear()
+        memory.guards[name] = made
+    return made
 
 
 # Reading a policy's text ---------------------------------------------------------------------------------------------
@@ -158,6 +165,7 @@ def put_bucket_policy(
             "Block Public Access."
         )
     tables.set_policy(call.db, found, call.new_id(), policy)
+    call.after(call.memory.guards.clear)
 
 
 @operation(Needs("s3:GetBucketPolicy", names.of_bucket), reads=True, context=of_request)
@@ -173,6 +181,7 @@ def get_bucket_policy(call: Call, bucket: str, expected_bucket_owner: str | None
 def delete_bucket_policy(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> None:
     """Take the policy off; there need not be one."""
     tables.set_policy(call.db, _own(call, bucket, expected_bucket_owner), None)
+    call.after(call.memory.guards.clear)
 
 
 @operation(Needs("s3:GetBucketPolicyStatus", names.of_bucket), reads=True, anonymous=True, context=of_request)
@@ -204,6 +213,7 @@ def put_public_access_block(
     found = buckets.find(call, bucket, expected_bucket_owner)
     block = sum(bit for member, bit in _BITS if public_access_block_configuration.get(member))
     tables.set_block(call.db, found.bucket, block)
+    call.after(call.memory.guards.clear)
 
 
 @operation(Needs("s3:GetBucketPublicAccessBlock", names.of_bucket), reads=True, anonymous=True, context=of_request)
@@ -219,3 +229,4 @@ def get_public_access_block(call: Call, bucket: str, expected_bucket_owner: str 
 def delete_public_access_block(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> None:
     """Take the settings off: nothing is blocked any more."""
     tables.set_block(call.db, buckets.find(call, bucket, expected_bucket_owner).bucket, None)
+    call.after(call.memory.guards.clear)
