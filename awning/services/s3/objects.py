@@ -102,7 +102,10 @@ def publish(
     if if_match is not None or if_none_match is not None:
         conditions.check_write(key, old[0] if old else None, if_match, if_none_match)
     now = int(call.now)
-    number = tables.insert_content(db, content)
+    if old is not None and tables.replace_content(db, old[1], content):
+        number = old[1]
+    else:
+        number = tables.insert_content(db, content)
     row = (content.size, now, content.etag, content.kind, content.storage_class, number)
     tables.put_object(db, call.blobs, found.bucket, raw_key, row, old)
     return now

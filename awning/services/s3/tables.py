@@ -303,6 +303,17 @@ def insert_content(db: sqlite3.Connection, content: NewContent) -> int:
     return cursor.lastrowid
 
 
+def replace_content(db: sqlite3.Connection, content: int, new: NewContent) -> bool:
+    """Write a small content over another small one, in one statement; False where the old one is more than inline bytes."""
+    if new.stored.blob is not None:
+        return False
+    cursor = db.execute(
+        "UPDATE contents SET headers = ?, checksum = ?, tags = ?, body = ? WHERE content = ? AND blob IS NULL AND layout IS NULL",
+        (new.headers, new.checksum, new.tags, new.stored.body, content),
+    )
+    return cursor.rowcount == 1
+
+
 def put_object(
     db: sqlite3.Connection,
     blobs: Blobs,
@@ -311,7 +322,10 @@ def put_object(
     row: tuple[int, int, str, int, str, int],
     old: tuple[str, int, int] | None,
 ) -> None:
-    """Make (size, modified, etag, kind, class, content) the key's current version; drop what it had (`old`)."""
+    """Make (size, modified, etag, kind, class, content) the key's current version.
+
+    Its old content is dropped, unless that was written over.
+    """
     if old is None:
         db.execute(
             "INSERT INTO objects (bucket, key, size, modified, etag, kind, class, content) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -323,8 +337,10 @@ def put_object(
         "UPDATE objects SET size = ?, modified = ?, etag = ?, kind = ?, class = ?, content = ? WHERE bucket = ? AND key = ?",
         (*row, bucket, key),
     )
-    drop_content(db, blobs, old[1])
-    _count(db, bucket, 0, row[0] - old[2])
+    if row[5] != old[1]:
+        drop_content(db, blobs, old[1])
+    if row[0] != old[2]:
+        _count(db, bucket, 0, row[0] - old[2])
 
 
 def delete_object(db: sqlite3.Connection, blobs: Blobs, bucket: int, key: bytes, old: tuple[str, int, int]) -> None:
