@@ -23,6 +23,7 @@ check: $(STAMP)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
+	$(PYTHON) -m tools.coverage_page --check
 
 fast: $(STAMP)
 	$(PYTHON) -m pytest -m "not slow and not soak" -n 2

@@ -8,6 +8,7 @@ import errno
 import gc
 import ipaddress
 import os
+import resource
 import signal
 
 from awning.cli.fault import Fault
@@ -16,6 +17,8 @@ from awning.gateway.access import RootKeys
 from awning.gateway.journal import Journal
 from awning.region import ROOMS, Options, Region
 from awning.store.errors import FolderError
+
+MOST_FILES = 65_536
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,9 +44,21 @@ def run(arguments: argparse.Namespace) -> int:
     journal = Journal(json_lines=arguments.log_json, level=level)
     import uvloop
 
+    raise_file_limit()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(options, journal))
     return 0
+
+
+def raise_file_limit() -> None:
+    """Allow as many open files as the system lets this process have: a connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = hard if hard != resource.RLIM_INFINITY else MOST_FILES
+    if soft < wanted:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, MOST_FILES), hard))
+        except (OSError, ValueError):
+            return  # macOS refuses some values; the listener then takes fewer connections
 
 
 def read_options(arguments: argparse.Namespace) -> Options:

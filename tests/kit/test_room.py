@@ -276,3 +276,28 @@ def test_a_stranger_question_or_call_is_an_error_of_ours(workshop: Workshop) -> 
         await workshop.close()
 
     run(scenario())
+
+
+def test_what_is_kept_of_committed_state_is_forgotten_after_the_commit_only(workshop: Workshop) -> None:
+    done: list[str] = []
+
+    def change(call: Call, name: str, fail: bool = False) -> None:
+        put(call, name, "text")
+        assert not call.sees_committed
+        call.after(lambda: done.append(f"{name} {get(call, name)}"))
+        assert done == []
+        if fail:
+            raise NoteExists("no")
+
+    async def scenario() -> None:
+        room = workshop.room()
+        with pytest.raises(NoteExists):
+            await room.write(room.call(facts()), change, ("b", True))
+        assert done == []
+        call = room.call(facts())
+        await room.write(call, change, ("a",))
+        assert done == ["a text"]
+        assert call.sees_committed
+        await workshop.close()
+
+    run(scenario())

@@ -234,6 +234,7 @@ def put_bucket_tagging(
 
 @operation(Needs("s3:GetBucketTagging", names.of_bucket), reads=True, anonymous=True, context=of_request)
 def get_bucket_tagging(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> dict[str, Any]:
+    """Return a bucket's tags. Raises NoSuchTagSet where it has none."""
     found = find(call, bucket, expected_bucket_owner)
     tags = tables.bucket_tags(call.db, found.bucket)
     if not tags:
@@ -243,4 +244,5 @@ def get_bucket_tagging(call: Call, bucket: str, expected_bucket_owner: str | Non
 
 @operation(Needs("s3:PutBucketTagging", names.of_bucket), anonymous=True, context=of_request)
 def delete_bucket_tagging(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> None:
+    """Take all of a bucket's tags away."""
     tables.set_bucket_tags(call.db, find(call, bucket, expected_bucket_owner).bucket, None)

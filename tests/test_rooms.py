@@ -1,0 +1,58 @@
+"""What holds for every room: its declarations fit the model, and each operation says what permission it needs."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from awning.kit.operation import Operation
+from awning.kit.service import Service
+from awning.protocols.registry import Registry
+from awning.region import ROOMS
+
+# Operations that AWS lets anyone with credentials call, whatever policies say.
+# Source: service authorization reference, "Actions defined by AWS STS".
+NEED_NOTHING = {"sts.get_caller_identity", "sts.get_session_token"}
+
+# Operations that decide a permission per item of their request, by call.allowed.
+DECIDE_PER_ITEM = {"s3.delete_objects"}
+
+OPERATIONS = [(room, name, operation) for room in ROOMS for name, operation in room.operations().items()]
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
+def test_a_room_fits_its_model(room: Service) -> None:
+    model = Registry(None).model(room.model, room.protocols)
+    for name, declared in room.operations().items():
+        model.by_function[name].bind(declared.parameters, declared.honours, declared.defaults)
+
+
+@pytest.mark.parametrize(
+    ("room", "name", "operation"), OPERATIONS, ids=[f"{room.name}.{name}" for room, name, _ in OPERATIONS]
+)
+def test_an_operation_says_which_permission_it_needs(room: Service, name: str, operation: Operation) -> None:
+    if f"{room.name}.{name}" in NEED_NOTHING | DECIDE_PER_ITEM:
+        assert operation.needs == ()
+        return
+    assert operation.needs
+    for need in operation.needs:
+        assert re.fullmatch(r"[a-z0-9-]+:[A-Z][A-Za-z]+", need.action)
+        assert need.resource == "*" or callable(need.resource) or need.resource.startswith("arn:")
+
+
+@pytest.mark.parametrize(
+    ("room", "name", "operation"), OPERATIONS, ids=[f"{room.name}.{name}" for room, name, _ in OPERATIONS]
+)
+def test_an_operation_says_what_it_does(room: Service, name: str, operation: Operation) -> None:
+    assert operation.function.__doc__
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
+def test_a_room_is_named_after_its_folder(room: Service) -> None:
+    assert all(module.__name__.startswith(f"awning.services.{room.name}.") for module in room.modules)
+
+
+def test_no_two_rooms_answer_or_accept_the_same() -> None:
+    kinds = [kind for room in ROOMS for kind in (*room.answers, *room.accepts)]
+    assert len(kinds) == len(set(kinds))
