@@ -16,7 +16,7 @@ from awning.net.messages import Request
 class Context(Mapping[str, Any]):
     """Condition keys in lower case to values. `find_own` gives the service's keys for this call, when first asked."""
 
-    __slots__ = ("_find_own", "_now", "_own", "_principal", "_region", "_request")
+    __slots__ = ("_find_own", "_now", "_own", "_principal", "_region", "_request", "resource_account")
 
     def __init__(
         self,
@@ -32,6 +32,8 @@ class Context(Mapping[str, Any]):
         self._now = now
         self._find_own = find_own
         self._own: dict[str, Any] | None = None
+        self.resource_account: str | None = None
+        """Who owns what is decided upon; set before each decision."""
 
     @property
     def own(self) -> Mapping[str, Any]:
@@ -139,6 +141,7 @@ _FINDERS: Mapping[str, Callable[[Context], Any]] = {
     "aws:principaltype": Context.principal_type,
     "aws:referer": lambda context: context.header(b"referer"),
     "aws:requestedregion": Context.region,
+    "aws:resourceaccount": lambda context: context.resource_account,
     "aws:securetransport": Context.secure_transport,
     "aws:sourceidentity": lambda context: context._principal.source_identity,
     "aws:sourceip": Context.source_ip,
@@ -147,5 +150,6 @@ _FINDERS: Mapping[str, Callable[[Context], Any]] = {
     "aws:userid": Context.user_id,
     "aws:username": Context.user_name,
     "aws:viaawsservice": lambda context: "false",
+    "s3:resourceaccount": lambda context: context.resource_account,
     "s3:tlsversion": Context.tls_version,
 }

@@ -88,7 +88,9 @@ class Gateway:
 
     async def handle(self, request: Request) -> Response:
         """Answer one request, whatever happens: the handler that listeners are given."""
-        if request.path.startswith((b"/_awning/", b"/_localstack/")) or request.path == b"/metrics":
+        if (
+            request.path.startswith((b"/_awning/", b"/_localstack/")) or request.path == b"/metrics"
+        ) and not self.names_bucket(request):
             page = await self.pages.find(request)
             if page is not None:
                 return page
@@ -111,6 +113,11 @@ class Gateway:
             )
         self.note(exchange, reply.status)
         return Response(reply.status, reply.headers, reply.body)
+
+    def names_bucket(self, request: Request) -> bool:
+        """Whether the Host names a bucket: then every path is a key of its own."""
+        host = request.headers.get(b"host", b"localhost").decode("latin-1")
+        return read_host(host, self.domain).bucket is not None
 
     async def answer(self, exchange: Exchange) -> Reply:
         """The stages, in their order."""
@@ -138,7 +145,7 @@ class Gateway:
         elif host.region is not None:
             exchange.region = host.region
         if name is None:
-            name = "sqs" if is_queue_request(request) else "s3"
+            name = unsigned_service(request)
         if host.bucket is not None:
             exchange.virtual_host = host.bucket
             exchange.path = b"/" + host.bucket.encode() + request.path
@@ -255,14 +262,16 @@ class Gateway:
         guard = call.guarded_by(resource)
         if guard is None:
             account = resource.split(":", 5)[4] if resource.startswith("arn:") else ""
+            context.resource_account = account or call.account
             return decide(
                 exchange.principal,
                 action,
                 resource,
                 context,
                 guard_policy=None,
-                resource_account=account or call.account,
+                resource_account=context.resource_account,
             )
+        context.resource_account = guard.account
         return decide(
             exchange.principal,
             action,
@@ -326,11 +335,19 @@ def protocol_of(request: Request, entry: Entry | None) -> str:
     return "query" if request.method == "POST" and b"Action=" in (request.payload or b"") else "rest-xml"
 
 
-def is_queue_request(request: Request) -> bool:
-    """Whether an unsigned request to a bare host is for a queue: the query protocol's form, or an SQS target."""
+def unsigned_service(request: Request) -> str:
+    """Which service an unsigned request to a bare host is for: the query protocol's form names it by the API's version, or is
+    for a queue, as an SQS target is; all else is for S3."""
     if request.headers.get(b"x-amz-target", b"").startswith(b"AmazonSQS."):
-        return True
-    return b"Action=" in request.query or (
-        request.method == "POST"
-        and request.headers.get(b"content-type", b"").startswith(b"application/x-www-form-urlencoded")
-    )
+        return "sqs"
+    form = request.query
+    if request.method == "POST" and request.headers.get(b"content-type", b"").startswith(
+        b"application/x-www-form-urlencoded"
+    ):
+        form = (request.payload or b"") + b"&" + form
+    elif b"Action=" not in form:
+        return "s3"
+    return next((name for version, name in _VERSIONS.items() if version in form), "sqs")
+
+
+_VERSIONS: Mapping[bytes, str] = {b"Version=2011-06-15": "sts", b"Version=2010-05-08": "iam"}

@@ -272,3 +272,63 @@ def test_what_is_not_supported_is_refused_by_name(region: LiveRegion, service: s
     with pytest.raises(ClientError, match=named) as caught:
         call(region.client(service, config=Config(retries={"total_max_attempts": 1})))
     assert code(caught)[1] == 501
+
+
+def test_everyone_is_told_that_a_bucket_does_not_exist(region: LiveRegion) -> None:
+    """S3 looks for the bucket before it asks any policy: 404 to strangers too, 403 for one that is there."""
+    region.client("s3").create_bucket(Bucket="there-it-is")
+    for bucket, key, expected in (
+        ("nobody-has-it", "", 404),
+        ("nobody-has-it", "/key", 404),
+        ("there-it-is", "/key", 403),
+    ):
+        request = botocore.awsrequest.AWSRequest("HEAD", f"{region.endpoint}/{bucket}{key}")
+        assert send(region, request)[0] == expected
+    status, text = send(region, botocore.awsrequest.AWSRequest("GET", f"{region.endpoint}/nobody-has-it/key"))
+    assert (status, "<Code>NoSuchBucket</Code>" in text) == (404, True)
+    stranger = user_client(region, "stranger", "s3")
+    with pytest.raises(ClientError) as caught:
+        stranger.put_object(Bucket="nobody-has-it", Key="key", Body=b"")
+    assert code(caught) == ("NoSuchBucket", 404)
+
+
+def test_policies_may_go_by_the_account_of_a_resource(region: LiveRegion) -> None:
+    """The data perimeter of many a company: deny what is not in our own account."""
+    region.client("s3").create_bucket(Bucket="within-the-perimeter")
+    region.client("s3", key="111122223333").create_bucket(Bucket="outside-the-perimeter")
+    s3 = user_client(
+        region,
+        "perimeter",
+        "s3",
+        {"Effect": "Allow", "Action": "s3:*", "Resource": "*"},
+        {
+            "Effect": "Deny",
+            "Action": "s3:*",
+            "Resource": "*",
+            "Condition": {"StringNotEquals": {"aws:ResourceAccount": "000000000000"}},
+        },
+    )
+    s3.put_object(Bucket="within-the-perimeter", Key="key", Body=b"")
+    with pytest.raises(ClientError, match="explicit deny"):
+        s3.put_object(Bucket="outside-the-perimeter", Key="key", Body=b"")
+
+
+def test_the_regions_own_pages_hide_no_bucket_s_keys(region: LiveRegion) -> None:
+    s3 = region.client("s3")
+    s3.create_bucket(Bucket="page-names")
+    for key in ("metrics", "_awning/health", "_localstack/health"):
+        s3.put_object(Bucket="page-names", Key=key, Body=b"of the bucket")
+        host = {"Host": "page-names.s3.localhost:4566"}
+        status, _ = send(region, botocore.awsrequest.AWSRequest("GET", f"{region.endpoint}/{key}", headers=host))
+        assert status == 403
+
+
+def test_an_unsigned_form_is_for_the_service_of_its_version(region: LiveRegion) -> None:
+    request = botocore.awsrequest.AWSRequest(
+        "POST",
+        region.endpoint + "/",
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+        data=b"Action=AssumeRoleWithWebIdentity&Version=2011-06-15",
+    )
+    status, text = send(region, request)
+    assert (status, "AssumeRoleWithWebIdentity of sts" in text) == (501, True)

@@ -82,7 +82,7 @@ def _of_new_bucket(call: Call, params: Mapping[str, Any]) -> str:
     existing = tables.find_bucket(call.db, params["bucket"])
     if existing is not None and existing.account != call.account:
         raise errors.BucketAlreadyExists(existing.name)
-    return names.of_bucket(call, params)
+    return names.bucket_arn(params["bucket"])
 
 
 @operation(

@@ -1,6 +1,6 @@
 """Names: buckets, keys, ARNs, copy sources, tags, metadata, and the ids of owners.
 
-Pure rules; nothing here looks anything up.
+Rules; all that is looked up here is whether a bucket exists.
 """
 
 from __future__ import annotations
@@ -67,18 +67,26 @@ def bucket_of_arn(arn: str) -> str:
 
 
 def of_bucket(call: Call, params: Mapping[str, Any]) -> str:
-    """For Needs: the ARN of the bucket that a call names."""
-    return f"arn:aws:s3:::{params['bucket']}"
+    """For Needs: the ARN of the bucket that a call names. Raises NoSuchBucket."""
+    return _in_existing(call, params["bucket"], f"arn:aws:s3:::{params['bucket']}")
 
 
 def of_object(call: Call, params: Mapping[str, Any]) -> str:
-    """For Needs: the ARN of the object that a call names."""
-    return f"arn:aws:s3:::{params['bucket']}/{params['key']}"
+    """For Needs: the ARN of the object that a call names. Raises NoSuchBucket."""
+    return _in_existing(call, params["bucket"], f"arn:aws:s3:::{params['bucket']}/{params['key']}")
 
 
 def of_source(call: Call, params: Mapping[str, Any]) -> str:
-    """For Needs: the ARN of the object that a copy reads."""
-    return object_arn(*copy_source(params["copy_source"]))
+    """For Needs: the ARN of the object that a copy reads. Raises NoSuchBucket."""
+    bucket, key = copy_source(params["copy_source"])
+    return _in_existing(call, bucket, object_arn(bucket, key))
+
+
+def _in_existing(call: Call, bucket: str, arn: str) -> str:
+    """That a bucket does not exist is told to everyone, and before any permission is decided: nobody owns it."""
+    if call.guarded_by(arn) is None:
+        raise errors.NoSuchBucket(bucket)
+    return arn
 
 
 def of_tagged_object(call: Call, params: Mapping[str, Any]) -> str | None:

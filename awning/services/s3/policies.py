@@ -42,6 +42,9 @@ def guard(call: Call, arn: str) -> Guard | None:
     if bucket is None:
         return None
     policy = None if bucket.policy is None else memory.policy(call.db, bucket.policy)
+    if policy is None and bucket.policy is not None:
+        # A commit came between the two reads and replaced the policy: look again, lest the bucket seem to have none.
+        return guard(call, arn)
     made = Guard(bucket.account, policy, bool((bucket.block or 0) & RESTRICT_PUBLIC_BUCKETS))
     if committed:
         if len(memory.guards) >= MOST_KEPT:
