@@ -53,10 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
 def raise_file_limit() -> None:
     """Allow as many open files as the system lets this process have: a connection is one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = hard if hard != resource.RLIM_INFINITY else MOST_FILES
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
     if soft < wanted:
         try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, MOST_FILES), hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         except (OSError, ValueError):
             return  # macOS refuses some values; the listener then takes fewer connections
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -18,6 +19,9 @@ from awning.services.s3.conditions import of_listing
 MOST_KEYS = 1000
 FEW = 8
 """Rows read after a skip: the next key is likely to begin another prefix."""
+
+_PLAIN = re.compile(rb"[A-Za-z0-9_.~/-]*").fullmatch
+"""Keys that URL encoding leaves as they are."""
 
 Row = tuple[bytes, int, int, str, int, str]
 
@@ -108,7 +112,7 @@ def _contents(page: Page, url: bool, owner: dict[str, str] | None) -> list[dict[
     for key, size, modified, etag, kind, storage_class in page.rows:
         algorithm, type_ = _KINDS[kind]
         entry: dict[str, Any] = {
-            "Key": quote(key) if url else key.decode("utf-8", "surrogateescape"),
+            "Key": text_of(key, url),
             "LastModified": modified,
             "ETag": etag,
             "ChecksumAlgorithm": algorithm,
@@ -124,7 +128,9 @@ def _contents(page: Page, url: bool, owner: dict[str, str] | None) -> list[dict[
 
 def text_of(raw: bytes, url: bool) -> str:
     """Return a key or prefix as a reply writes it."""
-    return quote(raw) if url else raw.decode("utf-8", "surrogateescape")
+    if url and _PLAIN(raw) is None:
+        return quote(raw)
+    return raw.decode("utf-8", "surrogateescape")
 
 
 def limit_of(max_keys: int | None, name: str = "max-keys") -> int:
