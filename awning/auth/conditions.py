@@ -13,6 +13,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from awning.auth.patterns import Style, Token, Variable, compile_tokens, plain_text, resolve, text_of, tokenise
@@ -205,15 +206,22 @@ def _address(value: str, variables: bool) -> Test:
         raise ValueError(f"Invalid IP address or range {value!r}") from None
 
     def test(given: Any, _: Mapping[str, Any]) -> bool:
-        try:
-            address = ipaddress.ip_address(str(given).partition("%")[0])
-        except ValueError:
-            return False
-        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
-        return address in network
+        address = _read_address(str(given))
+        return address is not None and address in network
 
     return test
+
+
+@lru_cache(maxsize=1024)
+def _read_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Read an address; None for what is none. An IPv4 address within IPv6 counts as itself."""
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
 
 
 def _null(value: str, variables: bool) -> Test:

@@ -44,13 +44,13 @@ class Context(Mapping[str, Any]):
         return self._own
 
     def get(self, key: str, default: Any = None) -> Any:
-        own = self.own
-        if key in own:
-            return own[key]
         finder = _FINDERS.get(key)
         if finder is not None:
             found = finder(self)
             return default if found is None else found
+        own = self.own
+        if key in own:
+            return own[key]
         if key.startswith("aws:principaltag/"):
             wanted = key[len("aws:principaltag/") :]
             for name, value in self._principal.tags.items():
@@ -65,11 +65,8 @@ class Context(Mapping[str, Any]):
         return found
 
     def __iter__(self) -> Iterator[str]:
-        own = self.own
-        yield from own
-        for key in _FINDERS:
-            if key not in own and self.get(key) is not None:
-                yield key
+        yield from (key for key in self.own if key not in _FINDERS)
+        yield from (key for key in _FINDERS if self.get(key) is not None)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

@@ -28,7 +28,7 @@ from awning.kit.call import Facts
 from awning.kit.clock import Clock
 from awning.kit.errors import AccessDenied, InternalFailure, NotImplementedHere, ServiceUnavailable
 from awning.kit.randomness import Randomness
-from awning.net.messages import BodyError, Request, Response
+from awning.net.messages import BodyError, FileSlice, Request, Response
 from awning.protocols.errors import NamedError, ServiceError
 from awning.protocols.model import Wire
 from awning.protocols.reply import Reply, write_error
@@ -112,7 +112,11 @@ class Gateway:
                 exchange, InternalFailure(f"An internal error; the log has it as {exchange.request_id}.")
             )
         self.note(exchange, reply.status)
-        return Response(reply.status, reply.headers, reply.body)
+        headers = reply.headers
+        if request.method != "HEAD" and isinstance(reply.body, bytes | FileSlice):
+            # The connection knows these lengths itself; checking ours against its own costs more than leaving it out.
+            headers = [field for field in headers if field[0] != b"Content-Length"]
+        return Response(reply.status, headers, reply.body)
 
     def names_bucket(self, request: Request) -> bool:
         """Whether the Host names a bucket: then every path is a key of its own."""
