@@ -37,6 +37,9 @@ from awning.store.errors import StoreError
 LARGEST_DOCUMENT = 8 * 1024 * 1024
 """Bytes of a body that is parsed (not streamed)."""
 
+LARGEST_UNSIGNED = 256 * 1024
+"""The same where nobody has signed: a stranger may cost less."""
+
 _STYLES: Mapping[str, Style] = {"json": "json", "query": "query", "ec2": "query"}
 
 # What a refused signature tells, by the names of S3's error document.
@@ -183,7 +186,7 @@ class Gateway:
         assert entry is not None
         model = entry.model
         if not model.rest:
-            body = await request.read(LARGEST_DOCUMENT)
+            body = await request.read(LARGEST_DOCUMENT if exchange.claims is not None else LARGEST_UNSIGNED)
             check_whole(self._rule(exchange), body)
             exchange.wire = Wire(request.method, exchange.path, request.query, request.headers, body)
             exchange.match = model.match(exchange.wire)

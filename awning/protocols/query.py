@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote_plus
 
 from awning.protocols.awsjson import finish
 from awning.protocols.checking import lower_first, show
@@ -17,7 +16,7 @@ from awning.protocols.honours import Coverage
 from awning.protocols.reading import Reader, leftover
 from awning.protocols.shapes import Shape
 from awning.protocols.source import Block, Source
-from awning.protocols.text import converter
+from awning.protocols.text import converter, decode_part
 from awning.protocols.wire import ErrorContext, Match, Reply, Wire
 from awning.protocols.xmlwrite import XmlWriter, error_members, escape
 
@@ -46,9 +45,9 @@ def decode_form(text: bytes, malformed: Callable[[str], ServiceError]) -> dict[s
                 continue
             name, _, value = pair.partition("=")
             if "%" in name or "+" in name:
-                name = unquote_plus(name, errors="strict")
+                name = decode_part(name)
             if "%" in value or "+" in value:
-                value = unquote_plus(value, errors="strict")
+                value = decode_part(value)
             if name in found:
                 raise malformed(f"The parameter {name[:200]} is given more than once.")
             found[name] = value
