@@ -1,0 +1,75 @@
+// The AWS SDK for JavaScript against a live region: node test.mjs path|virtual NAME S3-ENDPOINT
+// The other clients find the region by AWS_ENDPOINT_URL alone.
+import assert from "node:assert/strict";
+import dns from "node:dns";
+import * as s3 from "@aws-sdk/client-s3";
+import * as sqs from "@aws-sdk/client-sqs";
+import * as sts from "@aws-sdk/client-sts";
+import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
+
+const [style, name, endpoint] = process.argv.slice(2);
+
+// *.localhost is the loopback (RFC 6761), which not every resolver that Node asks knows.
+const resolve = dns.lookup;
+dns.lookup = (host, ...rest) => resolve(host.endsWith(".localhost") ? "127.0.0.1" : host, ...rest);
+
+async function objects() {
+  const client = new s3.S3Client({ endpoint, forcePathStyle: style === "path", maxAttempts: 1 });
+  const Bucket = name;
+  await client.send(new s3.CreateBucketCommand({ Bucket }));
+  const Key = "a folder/ü+&=.txt";
+  const put = await client.send(new s3.PutObjectCommand({ Bucket, Key, Body: "hello", Metadata: { colour: "blue" } }));
+  const got = await client.send(new s3.GetObjectCommand({ Bucket, Key }));
+  assert.equal(await got.Body.transformToString(), "hello");
+  assert.equal(got.ETag, put.ETag);
+  assert.deepEqual(got.Metadata, { colour: "blue" });
+  const list = await client.send(new s3.ListObjectsV2Command({ Bucket }));
+  assert.deepEqual(list.Contents.map((item) => item.Key), [Key]);
+
+  const upload = await client.send(new s3.CreateMultipartUploadCommand({ Bucket, Key: "large" }));
+  const { UploadId } = upload;
+  const Parts = [];
+  for (const [PartNumber, size] of [[1, 5 << 20], [2, 1000]]) {
+    const Body = Buffer.alloc(size, PartNumber);
+    const part = await client.send(new s3.UploadPartCommand({ Bucket, Key: "large", UploadId, PartNumber, Body }));
+    Parts.push({ PartNumber, ETag: part.ETag, ChecksumCRC32: part.ChecksumCRC32 });
+  }
+  await client.send(
+    new s3.CompleteMultipartUploadCommand({ Bucket, Key: "large", UploadId, MultipartUpload: { Parts } }));
+  const head = await client.send(new s3.HeadObjectCommand({ Bucket, Key: "large" }));
+  assert.equal(head.ContentLength, (5 << 20) + 1000);
+
+  const link = await getSignedUrl(client, new s3.GetObjectCommand({ Bucket, Key }), { expiresIn: 60 });
+  assert.equal(await (await fetch(link)).text(), "hello");
+  assert.equal((await fetch(link.replace("Expires=60", "Expires=61"))).status, 403);
+  await assert.rejects(client.send(new s3.GetObjectCommand({ Bucket, Key: "missing" })), { name: "NoSuchKey" });
+  const Objects = [{ Key }, { Key: "large" }];
+  const gone = await client.send(new s3.DeleteObjectsCommand({ Bucket, Delete: { Objects } }));
+  assert.equal(gone.Deleted.length, 2);
+  await client.send(new s3.DeleteBucketCommand({ Bucket }));
+}
+
+async function messages() {
+  const client = new sqs.SQSClient({ maxAttempts: 1 });
+  const { QueueUrl } = await client.send(new sqs.CreateQueueCommand({ QueueName: name }));
+  const MessageAttributes = { n: { DataType: "Number", StringValue: "42" } };
+  await client.send(new sqs.SendMessageCommand({ QueueUrl, MessageBody: "hello ü", MessageAttributes }));
+  const got = await client.send(new sqs.ReceiveMessageCommand({ QueueUrl, MessageAttributeNames: ["All"] }));
+  assert.equal(got.Messages[0].Body, "hello ü");
+  assert.equal(got.Messages[0].MessageAttributes.n.StringValue, "42");
+  await client.send(new sqs.DeleteMessageCommand({ QueueUrl, ReceiptHandle: got.Messages[0].ReceiptHandle }));
+  await client.send(new sqs.DeleteQueueCommand({ QueueUrl }));
+  await assert.rejects(client.send(new sqs.GetQueueUrlCommand({ QueueName: name })), { name: "QueueDoesNotExist" });
+}
+
+async function identity() {
+  const client = new sts.STSClient({ maxAttempts: 1 });
+  assert.equal((await client.send(new sts.GetCallerIdentityCommand({}))).Account, "000000000000");
+  const stranger = new sts.STSClient({ credentials: { accessKeyId: "AKIAIOSFODNN7EXAMPLE", secretAccessKey: "x" } });
+  await assert.rejects(stranger.send(new sts.GetCallerIdentityCommand({})), { name: "InvalidClientTokenId" });
+}
+
+await objects();
+await messages();
+await identity();
+console.log("all is well");
