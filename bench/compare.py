@@ -14,7 +14,7 @@ from rich.console import Console
 
 from bench.machine import describe
 from bench.measure import Pace, Report, measure_server, nginx_baseline
-from bench.report import as_json, print_ratios, print_report
+from bench.report import as_json, as_markdown, print_ratios, print_report, write_into
 from bench.servers import ROOT, SERVERS
 from bench.workloads import WORKLOADS, Workload
 
@@ -27,6 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=2.5, help="of measurement per workload (default 2.5)")
     parser.add_argument("--warm", type=float, default=0.7, help="seconds of warm-up per workload (default 0.7)")
     parser.add_argument("--data", type=Path, help="where servers keep their data (default: build/bench)")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put the tables into this Markdown file, too")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
 
 
@@ -59,6 +60,8 @@ def run(options: argparse.Namespace, names: Sequence[str]) -> int:
             reports.append(baseline)
             if not options.json:
                 print_report(console, baseline)
+    if options.write:
+        write_into(options.write, as_markdown(machine, reports))
     if options.json:
         print(json.dumps(as_json(machine, reports), indent=2))
     elif len(reports) > 1 and reports[0].server.name == "awning":

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -9,6 +10,8 @@ from rich.table import Table
 
 from bench.machine import Machine
 from bench.measure import Report, Result
+
+BEGIN, END = "<!-- measured -->", "<!-- end -->"
 
 
 def print_report(console: Console, report: Report) -> None:
@@ -78,9 +81,63 @@ def ratio(ours: Result, theirs: Result) -> float | None:
 
 
 def _ratio(result: Result, other: Report) -> str:
-    theirs = next((one for one in other.results if one.workload.name == result.workload.name), None)
+    theirs = _same(result, other)
     found = ratio(result, theirs) if theirs else None
     return "–" if found is None else f"{found:.1f} ×"
+
+
+def _same(result: Result, other: Report) -> Result | None:
+    return next((one for one in other.results if one.workload.name == result.workload.name), None)
+
+
+def as_markdown(machine: Machine, reports: Sequence[Report]) -> str:
+    """The tables of docs/performance.md."""
+    ours, others = reports[0], reports[1:]
+    parts = [f"{machine}.\n"]
+    rows = [["workload", "budget", "CPU µs/request", "requests/s", "MB/s", "p50 ms", "p99 ms", "requests", "errors"]]
+    for result in ours.results:
+        rows.append([result.workload.title, result.workload.budget, *_cells(result)[:-1]])
+    parts += [f"### {ours.server.name} {ours.version}\n\n{ours.server.note.capitalize()}.\n", _markdown_table(rows)]
+    heads = [cell for other in others for cell in (f"{other.server.name} {other.version}", "ratio")]
+    rows = [["CPU µs/request", ours.server.name, *heads]]
+    for result in ours.results:
+        row = [result.workload.title, _cells(result)[0]]
+        for other in others:
+            theirs = _same(result, other)
+            row += [_cells(theirs)[0], _ratio(result, other)] if theirs else ["", ""]
+        rows.append(row)
+    parts += ["### Beside others\n", _markdown_table(rows)]
+    large = [
+        f"{report.server.name} {result.megabytes:,.0f} MB/s"
+        for report in reports
+        for result in report.results
+        if result.workload.name == "get-64m" and result.megabytes
+    ]
+    if large:
+        parts.append(f"GetObject of 64 MiB: {', '.join(large)}.\n")
+    starts = [
+        f"{report.server.name} {report.start_seconds:.2f} s and {report.idle_mib:.0f} MiB"
+        + (f" ({report.loaded_mib:.0f} MiB after all workloads)" if report.loaded_mib else "")
+        for report in reports
+    ]
+    parts.append(f"Start until the first answer, and memory then: {', '.join(starts)}.\n")
+    return "\n".join(parts)
+
+
+def _markdown_table(rows: list[list[str]]) -> str:
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    lines.insert(1, "|---|" + "---:|" * (len(rows[0]) - 1))
+    return "\n".join(lines) + "\n"
+
+
+def write_into(path: Path, tables: str) -> None:
+    """Replaces what stands between the two marks of a Markdown file."""
+    text = path.read_text()
+    head, found, rest = text.partition(BEGIN)
+    _, ended, tail = rest.partition(END)
+    if not found or not ended:
+        raise ValueError(f"{path} lacks the lines {BEGIN} and {END}")
+    path.write_text(f"{head}{BEGIN}\n{tables}\n{END}{tail}")
 
 
 def as_json(machine: Machine, reports: Sequence[Report]) -> dict[str, Any]:

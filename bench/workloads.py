@@ -96,6 +96,7 @@ class Workload:
     right: Callable[[bytes], bool] = field(default=lambda body: True)
     connections: int = 64
     payload: int = 0  # bytes a request moves, where throughput is the figure
+    budget: str = ""  # what awning has set itself, in words
 
 
 def receives(stage: Stage, url: str, most: int, count: int) -> list[Request]:
@@ -205,17 +206,25 @@ def _has(pattern: bytes, times: int = 1) -> Callable[[bytes], bool]:
 WORKLOADS = {
     workload.name: workload
     for workload in [
-        Workload("send", "SQS SendMessage, 200 B", send_message, _has(rb'"MD5OfMessageBody"')),
+        Workload("send", "SQS SendMessage, 200 B", send_message, _has(rb'"MD5OfMessageBody"'), budget="≤ 55 µs"),
         Workload("send-query", "SQS SendMessage, query protocol", send_message_query, _has(rb"<MD5OfMessageBody>")),
         Workload("receive", "SQS ReceiveMessage", receive_message, _has(rb'"ReceiptHandle"')),
         Workload("delete", "SQS DeleteMessage", delete_message),
         Workload("receive-10", "SQS ReceiveMessage of 10", receive_ten, _has(rb'"ReceiptHandle"', 10)),
         Workload("delete-10", "SQS DeleteMessageBatch of 10", delete_ten, _has(rb'"Id"', 10)),
-        Workload("put", "S3 PutObject, 1 KiB", put_object),
-        Workload("get", "S3 GetObject, 1 KiB", get_object, lambda body: len(body) == 1024),
-        Workload("list", "S3 ListObjectsV2, 1,000 keys", list_objects, _has(rb"<Key>", 1000)),
+        Workload("put", "S3 PutObject, 1 KiB", put_object, budget="≤ 55 µs"),
+        Workload("get", "S3 GetObject, 1 KiB", get_object, lambda body: len(body) == 1024, budget="≤ 40 µs"),
+        Workload("list", "S3 ListObjectsV2, 1,000 keys", list_objects, _has(rb"<Key>", 1000), budget="≤ 3 ms"),
         Workload("identity", "STS GetCallerIdentity", caller_identity, _has(rb"<Arn>")),
-        Workload("put-64m", "S3 PutObject, 64 MiB", put_large, connections=4, payload=LARGE),
-        Workload("get-64m", "S3 GetObject, 64 MiB", get_large, lambda b: len(b) == LARGE, connections=4, payload=LARGE),
+        Workload("put-64m", "S3 PutObject, 64 MiB", put_large, connections=4, payload=LARGE, budget="≥ 400 MB/s"),
+        Workload(
+            "get-64m",
+            "S3 GetObject, 64 MiB",
+            get_large,
+            lambda body: len(body) == LARGE,
+            connections=4,
+            payload=LARGE,
+            budget="≥ 85 % of nginx",
+        ),
     ]
 }
