@@ -38,18 +38,8 @@ class Server:
 
     def install(self) -> None:
         """Makes the peer's virtual environment, once."""
-        if self.package is None or (PEERS / self.name / "bin" / "python").exists():
-            return
-        extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["bench"]
-        requirement = next(line for line in extra if line.startswith(self.package))
-        PEERS.mkdir(parents=True, exist_ok=True)
-        try:
-            subprocess.run([sys.executable, "-m", "venv", str(PEERS / self.name)], check=True)
-            pip = [str(PEERS / self.name / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
-            subprocess.run([*pip, requirement], check=True)
-        except subprocess.CalledProcessError:
-            shutil.rmtree(PEERS / self.name, ignore_errors=True)
-            raise
+        if self.package is not None:
+            make_environment(self.name, self.package)
 
     def version(self) -> str:
         """The installed version."""
@@ -60,6 +50,24 @@ class Server:
             [str(PEERS / self.name / "bin" / "python"), "-c", ask], capture_output=True, text=True, check=True
         )
         return done.stdout.strip()
+
+
+def make_environment(name: str, package: str) -> Path:
+    """A virtual environment for one package, by the range that the extra `bench` gives it; made once."""
+    folder = PEERS / name
+    if (folder / "bin" / "python").exists():
+        return folder
+    extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["bench"]
+    requirement = next(line for line in extra if line.startswith(package))
+    PEERS.mkdir(parents=True, exist_ok=True)
+    try:
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        pip = [str(folder / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, requirement], check=True)
+    except subprocess.CalledProcessError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return folder
 
 
 SERVERS = {
