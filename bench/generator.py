@@ -29,6 +29,10 @@ class Request:
         return b"\r\nexpect: 100-continue\r\n" in self.head.lower()
 
 
+class Unreachable(Exception):
+    """The generator could not do its work: most often nothing listens any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """What one run of the generator saw; times in seconds and µs."""
@@ -102,7 +106,7 @@ def replay(
         command += ["-s", str(save)]
     done = subprocess.run([*command, str(path)], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"The load generator failed: {done.stderr.strip()}")
+        raise Unreachable(f"The load generator failed: {done.stderr.strip()}")
     found: dict[str, Any] = json.loads(done.stdout)
     return Run(**found)
 

@@ -24,6 +24,7 @@ from bench.workloads import WORKLOADS, Stage, Workload
 
 FRAME = re.compile(r"^(?P<name>.*) \((?P<file>awning/[^)]*)\)$")
 RATE = 400  # samples a second
+WAITING = ("PyThread_acquire_lock_timed", "take_gil", "epoll_pwait", "fdatasync")  # off the processor, in native code
 
 
 def sample(stage: Stage, workload: Workload, seconds: float) -> Counter[tuple[str, ...]]:
@@ -38,14 +39,15 @@ def sample(stage: Stage, workload: Workload, seconds: float) -> Counter[tuple[st
         kwargs={"seconds": seconds + 1, "connections": workload.connections, "limit": plan.limit},
     )
     load.start()
-    command = [str(spy / "bin" / "py-spy"), "record", "--native", "--function", "--nolineno", "--format", "raw"]
+    command = [str(spy / "bin" / "py-spy"), "record", "--native", "--nolineno", "--format", "raw"]
     options = ["--rate", str(RATE), "--duration", str(max(1, round(seconds))), "--output", str(stacks)]
-    subprocess.run([*command, *options, "--pid", str(stage.running.pid)], check=True, capture_output=True)
+    subprocess.run([*command, *options, "--pid", str(stage.running.pid)], check=True, stdout=subprocess.DEVNULL)
     load.join()
     found: Counter[tuple[str, ...]] = Counter()
     for line in stacks.read_text().splitlines():
         frames, _, count = line.rpartition(" ")
-        found[tuple(frames.split(";"))] += int(count)
+        if not any(f"{wait} (" in frames for wait in WAITING):
+            found[tuple(frames.split(";"))] += int(count)
     return found
 
 

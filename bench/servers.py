@@ -19,6 +19,7 @@ from importlib import metadata
 from pathlib import Path
 
 from bench import cpu
+from bench.generator import Unreachable
 
 ROOT = Path(__file__).parent.parent
 PEERS = ROOT / ".venv" / "peers"
@@ -139,6 +140,10 @@ def running(server: Server, data: Path) -> Iterator[Running]:
             time.sleep(0.01)
         seconds = time.perf_counter() - started
         yield Running(server, port, process.pid, log, seconds, cpu.resident_mib(process.pid))
+    except Unreachable as error:
+        ended = process.poll()
+        state = "still runs" if ended is None else f"ended with {ended}"
+        raise RuntimeError(f"{error}; {server.name} {state}:\n{log.read_text(errors='replace')[-3000:]}") from error
     finally:
         process.terminate()
         try:

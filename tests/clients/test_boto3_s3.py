@@ -112,7 +112,7 @@ def test_pre_signed_uploads_of_both_signature_versions(region: Any, bucket: str,
     request = urllib.request.Request(url, data=b"uploaded", method="PUT", headers={"Content-Type": ""})
     with urllib.request.urlopen(request) as answer:
         assert answer.status == 200
-    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"uploaded"
+    assert region.client("s3").get_object(Bucket=bucket, Key="k")["Body"].read() == b"uploaded"
 
 
 @pytest.mark.parametrize("algorithm", ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"])
