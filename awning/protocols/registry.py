@@ -20,7 +20,7 @@ import orjson
 from awning.protocols.model import Model
 from awning.protocols.sqs_query import query_copy
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Raised when what `strip` keeps changes."""
 
 # fmt: off
@@ -108,7 +108,15 @@ def read_botocore(service: str) -> dict[str, Any]:
     extras = versions[-1] / "service-2.sdk-extras.json"
     if extras.is_file():
         _merge(description, orjson.loads(extras.read_bytes()).get("merge", {}))
+    if service == "sqs":
+        _let_messages_attributes_be_asked_for(description["shapes"])
     return description
+
+
+def _let_messages_attributes_be_asked_for(shapes: dict[str, Any]) -> None:
+    """ReceiveMessage's AttributeNames name a message's attributes, but the model types them as a queue's."""
+    enum = shapes["QueueAttributeName"]["enum"]
+    enum += [name for name in shapes["MessageSystemAttributeName"]["enum"] if name not in enum]
 
 
 def _merge(into: dict[str, Any], more: dict[str, Any]) -> None:
