@@ -277,6 +277,9 @@ class Connection(asyncio.Protocol):
             self._position += head.size
         length = head.content_length
         if length == 0:
+            if head.expects_continue:  # botocore's clients lose their place on a connection that answers at once
+                head.expects_continue = False
+                self._out.write(_CONTINUE)
             self._start(head, b"", None)
         elif length is not None and length <= self._server.limits.payload_bytes and not head.expects_continue:
             end = self._position + length

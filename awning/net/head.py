@@ -166,7 +166,7 @@ def _check_framing(head: Head) -> None:
     if expect is not None and head.minor:
         if expect.lower() != b"100-continue":
             raise Refusal(417, "unknown expectation")
-        head.expects_continue = head.content_length != 0
+        head.expects_continue = True
 
 
 def _check_unfinished(data: bytes, start: int, limits: Limits) -> None:

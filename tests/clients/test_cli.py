@@ -29,6 +29,18 @@ def test_s3_copies_and_syncs(aws: Aws, name: str, tmp_path: Path) -> None:
     assert name not in aws("s3", "ls")
 
 
+def test_empty_files_do_not_hold_up_those_after_them(aws_http: Aws, name: str, tmp_path: Path) -> None:
+    """The next upload on the connection fails where an empty one is answered without 100 Continue."""
+    for number in range(12):
+        (tmp_path / f"{number:02}").write_bytes(b"" if number % 2 else b"x" * number)
+    aws_http("s3", "mb", f"s3://{name}")
+    (tmp_path / "config").write_text("[default]\ns3 =\n  max_concurrent_requests = 1\n")
+    configured = {"AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_MAX_ATTEMPTS": "1"}
+    printed = aws_http("s3", "sync", "--exclude", "config", str(tmp_path), f"s3://{name}", **configured)
+    assert printed.count("upload: ") == 12
+    assert "Failed to parse headers" not in printed
+
+
 def test_s3api_shows_what_was_stored(aws: Aws, name: str, tmp_path: Path) -> None:
     body = tmp_path / "body"
     body.write_bytes(b"by the command line")

@@ -297,6 +297,11 @@ def test_continue_is_not_said_when_the_body_is_here() -> None:
     assert talk(EXPECT + b"abc" + LAST).statuses == [200, 200]
 
 
+def test_continue_is_said_though_there_is_no_body() -> None:
+    """botocore's clients up to 2025 misread what follows on a connection whose answer came without it."""
+    assert talk(EXPECT.replace(b": 3", b": 0") + LAST).statuses == [100, 200, 200]
+
+
 def test_without_a_wish_for_the_body_there_is_no_continue_and_the_connection_closes() -> None:
     conversation = talk(EXPECT, b"abc" + LAST, make=answering(Response(403)))
     assert conversation.out == b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
