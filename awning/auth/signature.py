@@ -94,15 +94,17 @@ def check_credential(
 ) -> None:
     """Check what a credential demands besides its secret: that it is active, its session token, the session's end.
 
-    `token` and `expires` are the credential's own. Raises Refused: INACTIVE_KEY, BAD_TOKEN, EXPIRED_TOKEN.
+    `token` and `expires` are the credential's own. Raises Refused: INACTIVE_KEY, UNKNOWN_KEY, BAD_TOKEN,
+    EXPIRED_TOKEN.
     """
     facts = {"access_key_id": found.access_key_id}
     if not active:
         raise Refused(Reason.INACTIVE_KEY, "", facts)
     given = found.token
-    if (given is None) != (token is None):
-        raise Refused(Reason.BAD_TOKEN, "", facts)
-    if given is not None and token is not None and not compare_digest(given.encode("utf-8"), token.encode("utf-8")):
+    if given is None and token is not None:
+        # Without its token a temporary key names nobody: S3 says InvalidAccessKeyId.
+        raise Refused(Reason.UNKNOWN_KEY, "", facts)
+    if given is not None and (token is None or not compare_digest(given.encode("utf-8"), token.encode("utf-8"))):
         raise Refused(Reason.BAD_TOKEN, "", facts)
     if expires is not None and now >= expires:
         raise Refused(Reason.EXPIRED_TOKEN, "", facts)

@@ -149,7 +149,7 @@ def test_a_key_without_token_must_not_be_used_for_one_that_needs_it():
     claims, _ = prove(sign(S3SigV4Auth))
     with pytest.raises(Refused) as caught:
         check_credential(claims, 0.0, token="t")
-    assert caught.value.reason is Reason.BAD_TOKEN
+    assert caught.value.reason is Reason.UNKNOWN_KEY
 
 
 @pytest.mark.parametrize(

@@ -332,3 +332,37 @@ def test_an_unsigned_form_is_for_the_service_of_its_version(region: LiveRegion) 
     )
     status, text = send(region, request)
     assert (status, "AssumeRoleWithWebIdentity of sts" in text) == (501, True)
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters"),
+    [
+        ("list_buckets", {}),
+        ("list_objects_v2", {"Bucket": "old-lists", "Prefix": "k"}),
+        ("get_bucket_location", {"Bucket": "old-lists"}),
+        ("get_object", {"Bucket": "old-lists", "Key": "key"}),
+    ],
+)
+@pytest.mark.parametrize("style", ["path", "virtual"])
+def test_an_old_presigned_url_reads_what_boto3_made_it_for(
+    region: LiveRegion, operation: str, parameters: dict[str, str], style: str
+) -> None:
+    from botocore.config import Config
+
+    s3 = region.client("s3")
+    s3.create_bucket(Bucket="old-lists")
+    s3.put_object(Bucket="old-lists", Key="key", Body=b"content")
+    config = Config(signature_version="s3", s3={"addressing_style": style})
+    options = {"endpoint_url": f"http://s3.localhost:{region.port}"} if style == "virtual" else {}
+    url = region.client("s3", config=config, **options).generate_presigned_url(operation, Params=parameters)
+    headers = {"Host": urlsplit(url).netloc}
+    status, text = send(region, botocore.awsrequest.AWSRequest("GET", url, headers=headers))
+    assert status == 200, text
+
+
+def test_a_temporary_key_without_its_token_names_nobody(region: LiveRegion) -> None:
+    made = region.client("sts").get_session_token()["Credentials"]
+    s3 = region.client("s3", key=made["AccessKeyId"], secret=made["SecretAccessKey"])
+    with pytest.raises(ClientError) as caught:
+        s3.list_buckets()
+    assert code(caught) == ("InvalidAccessKeyId", 403)
