@@ -5,6 +5,7 @@ Knows rooms only as entries of the catalogue. Each stage either fills the exchan
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from time import monotonic
 from typing import Any
@@ -39,6 +40,8 @@ LARGEST_DOCUMENT = 8 * 1024 * 1024
 
 LARGEST_UNSIGNED = 256 * 1024
 """The same where nobody has signed: a stranger may cost less."""
+LARGE_DOCUMENT = 128 * 1024
+"""Bytes from which on a body is parsed in a thread: the loop goes on meanwhile."""
 
 _STYLES: Mapping[str, Style] = {"json": "json", "query": "query", "ec2": "query"}
 
@@ -131,7 +134,10 @@ class Gateway:
         self.address(exchange)
         self.identify(exchange)
         await self.receive(exchange)
-        self.understand(exchange)
+        if exchange.wire is not None and len(exchange.wire.body) > LARGE_DOCUMENT:
+            await asyncio.get_running_loop().run_in_executor(None, self.understand, exchange)
+        else:
+            self.understand(exchange)
         self.authorise(exchange)
         entry, bound, call, params = exchange.needs()
         result = await entry.room.run(bound.operation, call, params)
