@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import LiveRegion
+from tests.faults.audit import assert_clean
 from tests.faults.writers import Messages, Objects, Policies, Uploads, Writer
 
 KINDS: tuple[type[Writer], ...] = (Objects, Objects, Uploads, Messages, Messages, Policies)
@@ -28,6 +28,8 @@ def one_round(live: LiveRegion, number: int, chance: random.Random) -> int:
     for writer in writers:
         writer.start()
     time.sleep(chance.uniform(0.3, 1.5))
+    for writer in writers:
+        writer.expected.set()
     live.kill()
     for writer in writers:
         writer.halt.set()
@@ -37,16 +39,8 @@ def one_round(live: LiveRegion, number: int, chance: random.Random) -> int:
     for writer in writers:
         assert writer.faults == []
         writer.check()
-    assert_no_leftovers(live, lambda: live.client("s3"))
+    assert_clean(live.data)
     return sum(writer.done for writer in writers)
-
-
-def assert_no_leftovers(live: LiveRegion, client: Callable[[], Any]) -> None:
-    """After a start no temporary file is left, and every blob belongs to an object or to a part of an upload."""
-    del client
-    blobs = live.data / "blobs"
-    temporary = [path for path in blobs.rglob("*") if path.is_file() and "tmp" in path.relative_to(blobs).parts[1:2]]
-    assert temporary == []
 
 
 def rounds(tmp_path: Path, count: int, seed: int) -> None:

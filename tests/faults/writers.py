@@ -23,7 +23,10 @@ Make = Callable[..., Any]
 
 
 class Writer(threading.Thread):
-    """Runs `step()` until the region goes away. `faults` are answers that should not have come."""
+    """Runs `step()` until the region goes away. `faults` are answers that should not have come.
+
+    `expected`: from now on the region may go away.
+    """
 
     def __init__(self, name: str, make: Make, seed: int) -> None:
         super().__init__(name=name, daemon=True)
@@ -32,6 +35,7 @@ class Writer(threading.Thread):
         self.faults: list[str] = []
         self.done = 0
         self.halt = threading.Event()
+        self.expected = threading.Event()
 
     def prepare(self) -> None:
         """Create what the writer writes to; the region runs."""
@@ -47,11 +51,12 @@ class Writer(threading.Thread):
         while not self.halt.is_set():
             try:
                 self.step()
-            except ClientError as error:
-                if error.response["ResponseMetadata"].get("HTTPStatusCode", 0) < 500:
-                    self.faults.append(f"{self.name}: {error}")
+            except (AssertionError, ClientError) as error:
+                self.faults.append(f"{self.name}: {error}")
                 return
-            except BotoCoreError:
+            except BotoCoreError as error:
+                if not self.expected.is_set():
+                    self.faults.append(f"{self.name}: {error}")
                 return
             self.done += 1
 
@@ -67,9 +72,13 @@ class Objects(Writer):
 
     def step(self) -> None:
         key = f"folder/{self.random.randrange(40)}"
-        if self.random.random() < 0.25:
+        fate = self.random.random()
+        if fate < 0.25:
             self.open = (key, None)
-            self.s3.delete_object(Bucket=self.name, Key=key)
+            if fate < 0.1:
+                self.s3.delete_objects(Bucket=self.name, Delete={"Objects": [{"Key": key}], "Quiet": True})
+            else:
+                self.s3.delete_object(Bucket=self.name, Key=key)
         else:
             size = self.random.choice((0, 10, 1000, 60_000, 70_000, 400_000))
             content = self.random.randbytes(size)
@@ -80,11 +89,7 @@ class Objects(Writer):
 
     def check(self) -> None:
         s3 = self.make("s3", **OPTIONS)
-        listed = {
-            item["Key"]: item
-            for page in s3.get_paginator("list_objects_v2").paginate(Bucket=self.name)
-            for item in page.get("Contents", [])
-        }
+        listed = listing(s3, self.name)
         for key, expected in self.known.items():
             allowed = {expected} | ({self.open[1]} if self.open and self.open[0] == key else set())
             found = None
@@ -95,27 +100,45 @@ class Objects(Writer):
                 assert answer["ETag"] == listed[key]["ETag"] == f'"{hashlib.md5(content).hexdigest()}"'
                 found = digest(content)
             assert found in allowed, f"{self.name}/{key}: {found} is none of {allowed}"
+            if found is None:
+                assert refusal(s3.head_object, Bucket=self.name, Key=key) == "404"
         surprises = set(listed) - set(self.known) - ({self.open[0]} if self.open else set())
         assert not surprises
+        rolled = s3.list_objects_v2(Bucket=self.name, Delimiter="/")
+        assert [each["Prefix"] for each in rolled.get("CommonPrefixes", [])] == (["folder/"] if listed else [])
+        assert [item["Key"] for item in s3.list_objects(Bucket=self.name).get("Contents", [])] == sorted(listed)
 
 
 class Uploads(Writer):
-    """Multipart uploads, completed; the object is whole or not there."""
+    """Multipart uploads: the parts that were taken are there, the completed object is whole or not there."""
 
     def prepare(self) -> None:
         self.s3 = self.make("s3", **OPTIONS)
         self.s3.create_bucket(Bucket=self.name)
         self.known: dict[str, str] = {}
         self.open: tuple[str, str] | None = None
+        self.unfinished: dict[str, tuple[str, dict[int, str]]] = {}
+        self.aborted: set[str] = set()
 
     def step(self) -> None:
         key = f"upload-{self.done}"
         parts = [self.random.randbytes(PART), self.random.randbytes(1000)]
         upload = self.s3.create_multipart_upload(Bucket=self.name, Key=key)["UploadId"]
-        tags = [
-            self.s3.upload_part(Bucket=self.name, Key=key, UploadId=upload, PartNumber=number, Body=part)["ETag"]
-            for number, part in enumerate(parts, 1)
-        ]
+        tags: list[str] = []
+        self.unfinished[upload] = (key, {})
+        for number, part in enumerate(parts, 1):
+            tags.append(
+                self.s3.upload_part(Bucket=self.name, Key=key, UploadId=upload, PartNumber=number, Body=part)["ETag"]
+            )
+            self.unfinished[upload][1][number] = tags[-1]
+        fate = self.random.random()
+        if fate < 0.2:
+            return
+        del self.unfinished[upload]
+        if fate < 0.4:
+            self.s3.abort_multipart_upload(Bucket=self.name, Key=key, UploadId=upload)
+            self.aborted.add(upload)
+            return
         self.open = (key, digest(b"".join(parts)))
         self.s3.complete_multipart_upload(
             Bucket=self.name,
@@ -135,6 +158,12 @@ class Uploads(Writer):
         assert set(self.known) <= set(listed) <= set(allowed)
         for key in listed:
             assert digest(s3.get_object(Bucket=self.name, Key=key)["Body"].read()) == allowed[key]
+        uploads = {each["UploadId"] for each in s3.list_multipart_uploads(Bucket=self.name).get("Uploads", [])}
+        assert set(self.unfinished) <= uploads
+        assert not uploads & self.aborted
+        for upload, (key, tags) in self.unfinished.items():
+            parts = s3.list_parts(Bucket=self.name, Key=key, UploadId=upload).get("Parts", [])
+            assert tags.items() <= {part["PartNumber"]: part["ETag"] for part in parts}.items()
 
 
 class Messages(Writer):
@@ -146,14 +175,20 @@ class Messages(Writer):
         self.sent: set[str] = set()
         self.deleting: set[str] = set()
         self.deleted: set[str] = set()
-        self.open: str | None = None
+        self.open: set[str] = set()
 
     def step(self) -> None:
-        if self.random.random() < 0.6:
-            self.open = f"{self.name}-{self.done}"
-            self.sqs.send_message(QueueUrl=self.url, MessageBody=self.open)
-            self.sent.add(self.open)
-            self.open = None
+        fate = self.random.random()
+        if fate < 0.4:
+            self.open = {f"{self.name}-{self.done}"}
+            self.sqs.send_message(QueueUrl=self.url, MessageBody=next(iter(self.open)))
+        elif fate < 0.6:
+            self.open = {f"{self.name}-{self.done}-{at}" for at in range(4)}
+            entries = [{"Id": str(at), "MessageBody": body} for at, body in enumerate(self.open)]
+            assert len(self.sqs.send_message_batch(QueueUrl=self.url, Entries=entries)["Successful"]) == 4
+        if fate < 0.6:
+            self.sent |= self.open
+            self.open = set()
             return
         for message in self.sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=3).get("Messages", []):
             assert message["Body"] not in self.deleted, "a deleted message came back"
@@ -169,15 +204,18 @@ class Messages(Writer):
             found |= {message["Body"] for message in batch}
         assert self.sent - self.deleting <= found, f"lost: {sorted(self.sent - self.deleting - found)[:5]}"
         assert not found & self.deleted, f"came back: {sorted(found & self.deleted)[:5]}"
-        assert found <= self.sent | ({self.open} if self.open else set())
+        assert found <= self.sent | self.open
 
 
 class Policies(Writer):
-    """Users' policies, changed again and again: what was acknowledged is in force."""
+    """A user's policy, changed again and again between allow and deny: what was acknowledged is in force."""
 
     def prepare(self) -> None:
         self.iam = self.make("iam", **OPTIONS)
         self.iam.create_user(UserName=self.name)
+        made = self.iam.create_access_key(UserName=self.name)["AccessKey"]
+        self.key, self.secret = made["AccessKeyId"], made["SecretAccessKey"]
+        self.make("s3", **OPTIONS).create_bucket(Bucket=self.name)
         self.known = -1
         self.open = -1
 
@@ -191,11 +229,31 @@ class Policies(Writer):
         if self.known < 0:
             return
         found = iam.get_user_policy(UserName=self.name, PolicyName="changing")["PolicyDocument"]
-        assert found["Statement"][0]["Sid"] in {f"Version{self.known}", f"Version{self.open}"}
+        version = int(found["Statement"][0]["Sid"].removeprefix("Version"))
+        assert version in (self.known, self.open)
+        s3 = self.make("s3", key=self.key, secret=self.secret, **OPTIONS)
+        expected = "AccessDenied" if version % 2 else None
+        assert refusal(s3.list_objects_v2, Bucket=self.name) == expected, "the policy that is stored is not in force"
+
+
+def listing(s3: Any, bucket: str) -> dict[str, Any]:
+    """Return a bucket's objects by key, as the listing has them; small pages, so that their seams are tried as well."""
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, PaginationConfig={"PageSize": 7})
+    return {item["Key"]: item for page in pages for item in page.get("Contents", [])}
+
+
+def refusal(call: Callable[..., Any], **parameters: Any) -> str | None:
+    """Return the code of the error that a call raises, None where it succeeds."""
+    try:
+        call(**parameters)
+    except ClientError as error:
+        return str(error.response["Error"]["Code"])
+    return None
 
 
 def statement(number: int) -> str:
-    allowed = {"Sid": f"Version{number}", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+    effect = "Deny" if number % 2 else "Allow"
+    allowed = {"Sid": f"Version{number}", "Effect": effect, "Action": "s3:*", "Resource": "*"}
     return json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
 
 
