@@ -16,7 +16,7 @@ from awning.cli.folders import add_data, cache_folder, data_folder
 from awning.gateway.access import RootKeys
 from awning.gateway.journal import Journal
 from awning.region import ROOMS, Options, Region
-from awning.store.errors import FolderError
+from awning.store.errors import DataError, FolderError
 
 MOST_FILES = 65_536
 
@@ -130,7 +130,7 @@ async def serve(options: Options, journal: Journal) -> None:
     region = Region(options, journal)
     try:
         await region.start()
-    except FolderError as error:
+    except (DataError, FolderError) as error:
         raise Fault(str(error)) from None
     except OSError as error:
         raise Fault(listen_fault(options, error)) from None

@@ -41,6 +41,8 @@ STORE = Schema(
 
 # PRAGMA application_id: these two bytes, then the version of the store's own tables.
 _OURS = 0x6177_0000
+# The log's index is a file too: it grows with the log, and a full disk stops it with an I/O error of its own.
+FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
 _MAGIC = b"SQLite format 3\0"
 _HEADER = 72
 _WAL_PAGES = 4000
@@ -268,7 +270,9 @@ def _fold(connection: sqlite3.Connection) -> None:
 
 def _explained(path: Path, error: sqlite3.Error) -> Exception:
     """Translate SQLite's error into ours: damaged where the file is at fault, else unreadable."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    code = getattr(error, "sqlite_errorcode", 0)
+    if code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return DamagedData(path, str(error))
+    if code in FULL:
+        return UnreadableData(path, "the disk is full")
     return UnreadableData(path, str(error))

@@ -16,14 +16,12 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
-from awning.store.database import Database
+from awning.store.database import FULL, Database
 from awning.store.errors import BatchFailed, WritesRefused
 
 _SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 _SIZES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 
-# The log's index is a file too: it grows with the log, and a full disk stops it with an I/O error of its own.
-_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
 _BREAKING = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_READONLY)
 
 
@@ -350,10 +348,10 @@ def _roll_back(db: sqlite3.Connection, cause: BaseException) -> BaseException:
 
 
 def _is_full(error: BaseException) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) in _FULL
+    return getattr(error, "sqlite_errorcode", 0) in FULL
 
 
 def _breaks(error: BaseException) -> bool:
     """Whether the database is not to be trusted with another write after this error."""
     code = getattr(error, "sqlite_errorcode", 0)
-    return code not in _FULL and (code & 0xFF) in _BREAKING
+    return code not in FULL and (code & 0xFF) in _BREAKING

@@ -91,6 +91,22 @@ def test_a_data_folder_of_a_newer_version(own_region: LiveRegion) -> None:
     assert tree(own_region.data) == before
 
 
+@pytest.mark.parametrize("how", ["newer", "damaged"])
+def test_a_room_that_cannot_be_read(own_region: LiveRegion, how: str) -> None:
+    own_region.start()
+    own_region.stop()
+    room = own_region.data / "rooms" / "sqs.db"
+    content = bytearray(room.read_bytes())
+    if how == "newer":
+        content[60:64] = (1000).to_bytes(4, "big")  # SQLite's user_version
+    else:
+        content[:16] = bytes(16)
+    room.write_bytes(content)
+    before = tree(own_region.data)
+    assert_one_line(awning("up", "--port", 0, "--data", own_region.data), str(room), how)
+    assert tree(own_region.data) == before
+
+
 def test_a_public_address_needs_a_root_key_of_its_own(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     assert_one_line(awning("up", "--host", "0.0.0.0", "--port", 0, "--data", folder), "AWNING_ROOT_ACCESS_KEY_ID")
