@@ -28,7 +28,7 @@ _SWEEP_EVERY = 1.0
 class Passes:
     """Runs a room's `work`, and removes the blobs that nothing refers to.
 
-    `report` is called with a line where a pass fails; it is tried again at its next turn.
+    `report` is called with a line where a pass fails, once for the same error; it is tried again at its next turn.
     """
 
     def __init__(self, room: Room, report: Callable[[str], None]) -> None:
@@ -57,8 +57,9 @@ class Passes:
                 more = await step()
                 state.last_error = None
             except Exception as error:
-                state.last_error = f"{type(error).__name__}: {error}"
-                self._report(f"pass {state.name}: {state.last_error}")
+                said, state.last_error = state.last_error, f"{type(error).__name__}: {error}"
+                if state.last_error != said:
+                    self._report(f"pass {state.name}: {state.last_error}")
             state.last_run = self.room.clock.now()
             state.steps += 1
             await asyncio.sleep(0 if more else every)
