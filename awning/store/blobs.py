@@ -31,6 +31,8 @@ BLOB_NAME = re.compile(r"[0-9a-f]{32}")
 _THREADS = 8
 _SLICE = 1000
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+_RESERVE = 64 << 20
+"""Bytes of the disk, at most a tenth of it, that blobs leave to the databases: else nobody could delete anything any more."""
 
 
 class Hasher(Protocol):
@@ -53,6 +55,7 @@ class Blobs:
         self._collecting = asyncio.Lock()
         self._executor: ThreadPoolExecutor | None = None
         self._durable: set[Path] = set()
+        self._dropped: list[str] = []
         self.temporary = root / "tmp"
         if self.temporary.exists():
             for name in os.listdir(self.temporary):
@@ -88,18 +91,26 @@ class Blobs:
         """Give a blob up in the caller's transaction; its file goes after the commit."""
         db.execute("INSERT OR IGNORE INTO _garbage VALUES (?)", (blob,))
 
+    def drop(self, blob: str) -> None:
+        """Give up a published blob whose row was certainly not committed; its file goes with the next sweep."""
+        self._dropped.append(blob)
+
     async def sweep(self, writer: Writer, limit: int = 256) -> int:
-        """Remove up to `limit` files that committed transactions have given up; return how many. Waits while paused."""
+        """Remove dropped files, and up to `limit` that committed transactions have given up; return how many.
+
+        Waits while paused.
+        """
         async with self._collecting:
+            dropped, self._dropped = self._dropped, []
             rows = self._database.reader.execute("SELECT blob FROM _garbage LIMIT ?", (limit,)).fetchall()
-            if not rows:
-                return 0
             blobs = [row[0] for row in rows]
-            await in_thread(self.executor, partial(self._unlink, blobs))
-            forgotten = _Forget(blobs)
-            writer.submit(forgotten)
-            await forgotten.completion
-            return len(blobs)
+            if blobs or dropped:
+                await in_thread(self.executor, partial(self._unlink, blobs + dropped))
+            if blobs:
+                forgotten = _Forget(blobs)
+                writer.submit(forgotten)
+                await forgotten.completion
+            return len(blobs) + len(dropped)
 
     async def collect(self, known: Callable[[Sequence[str]], Iterable[str]]) -> int:
         """Remove the blobs of earlier processes that no row refers to (a crash between publication and commit).
@@ -239,6 +250,7 @@ class BlobWriter:
         with self._guarded():
             self._open()
             view = memoryview(data)
+            _check_space(self._fd, len(view))
             while view:
                 written = os.write(self._fd, view)
                 self.size += written
@@ -288,6 +300,13 @@ class BlobWriter:
         if self._fd >= 0:
             fd, self._fd = self._fd, -1
             os.close(fd)
+
+
+def _check_space(fd: int, length: int) -> None:
+    """Raises OSError where so many bytes would leave too little of the disk."""
+    disk = os.fstatvfs(fd)
+    if (disk.f_bavail * disk.f_frsize - length) < min(_RESERVE, disk.f_blocks * disk.f_frsize // 10):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 class _Forget(Unit):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from awning.services.s3 import checksums, errors
 from awning.services.s3.checksums import Algorithm, Wanted
 from awning.services.s3.tables import Stored
+from awning.store.errors import BatchFailed, WritesRefused
 
 if TYPE_CHECKING:
     from awning.kit.call import Body, Call
@@ -133,7 +134,7 @@ async def receive(
 
 
 async def commit(call: Call, stored: Stored, function: Callable[..., Any], *args: Any) -> Any:
-    """Commit what uses a received body; give its blob up when that is refused.
+    """Commit what uses a received body; give its blob up when that is refused, or cannot have been committed.
 
     Any other failure leaves the blob to the store's collection, since it is not known whether it was committed.
     """
@@ -142,6 +143,10 @@ async def commit(call: Call, stored: Stored, function: Callable[..., Any], *args
     except errors.ServiceError:
         if stored.blob is not None:
             await call.commit(_discard, stored.blob)
+        raise
+    except (BatchFailed, WritesRefused) as error:
+        if stored.blob is not None and (isinstance(error, WritesRefused) or error.full):
+            call.blobs.drop(stored.blob)
         raise
 
 
