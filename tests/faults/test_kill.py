@@ -3,38 +3,19 @@
 from __future__ import annotations
 
 import random
-import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.conftest import LiveRegion
 from tests.faults.audit import assert_clean
-from tests.faults.writers import Messages, Objects, Policies, Uploads, Writer
-
-KINDS: tuple[type[Writer], ...] = (Objects, Objects, Uploads, Messages, Messages, Policies)
+from tests.faults.writers import KINDS, make_writers, write_until_killed
 
 
 def one_round(live: LiveRegion, number: int, chance: random.Random) -> int:
     """Write, kill, restart, check. Returns how many operations were acknowledged."""
-
-    def make(service: str, **options: Any) -> Any:
-        return live.client(service, **options)
-
-    writers = [kind(f"{kind.__name__.lower()}-{number}-{at}", make, number) for at, kind in enumerate(KINDS)]
-    for writer in writers:
-        writer.prepare()
-    for writer in writers:
-        writer.start()
-    time.sleep(chance.uniform(0.3, 1.5))
-    for writer in writers:
-        writer.expected.set()
-    live.kill()
-    for writer in writers:
-        writer.halt.set()
-        writer.join(60)
-        assert not writer.is_alive()
+    writers = make_writers(live, number)
+    write_until_killed(live, writers, chance.uniform(0.3, 1.5))
     live.start()
     for writer in writers:
         assert writer.faults == []

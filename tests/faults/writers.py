@@ -10,11 +10,14 @@ import hashlib
 import json
 import random
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+
+from tests.conftest import LiveRegion
 
 PART = 5 * 1024 * 1024
 OPTIONS = {"config": Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30)}
@@ -234,6 +237,34 @@ class Policies(Writer):
         s3 = self.make("s3", key=self.key, secret=self.secret, **OPTIONS)
         expected = "AccessDenied" if version % 2 else None
         assert refusal(s3.list_objects_v2, Bucket=self.name) == expected, "the policy that is stored is not in force"
+
+
+KINDS: tuple[type[Writer], ...] = (Objects, Objects, Uploads, Messages, Messages, Policies)
+
+
+def make_writers(live: LiveRegion, number: int) -> list[Writer]:
+    """Return a writer of each kind, which all have what they write to."""
+
+    def make(service: str, **options: Any) -> Any:
+        return live.client(service, **options)
+
+    writers = [kind(f"{kind.__name__.lower()}-{number}-{at}", make, number) for at, kind in enumerate(KINDS)]
+    for writer in writers:
+        writer.prepare()
+    return writers
+
+
+def write_until_killed(live: LiveRegion, writers: list[Writer], seconds: float) -> None:
+    for writer in writers:
+        writer.start()
+    time.sleep(seconds)
+    for writer in writers:
+        writer.expected.set()
+    live.kill()
+    for writer in writers:
+        writer.halt.set()
+        writer.join(60)
+        assert not writer.is_alive()
 
 
 def listing(s3: Any, bucket: str) -> dict[str, Any]:
