@@ -135,7 +135,7 @@ def delete_bucket(call: Call, bucket: str, expected_bucket_owner: str | None = N
     if not tables.is_empty(call.db, found.bucket):
         raise errors.BucketNotEmpty(bucket)
     tables.delete_bucket(call.db, found)
-    call.after(call.memory.guards.clear)
+    call.after(call.memory.known.clear)
 
 
 @operation(Needs("s3:ListBucket", names.of_bucket), reads=True, anonymous=True, context=of_request)

@@ -22,13 +22,13 @@ MOST_KEPT: Final = 1000
 class Memory:
     """Compiled policies by their ids: an id stands for one text for ever, so nothing here goes out of date.
 
-    `guards` are what buckets say about their users, by the buckets' names, from committed state; whoever changes one clears them
-    after the commit. `readers` are the bodies under way that take one part after another.
+    `known` are buckets, and what they say about their users, by name, from committed state; whoever changes one clears them after
+    the commit. `readers` are the bodies under way that take one part after another.
     """
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self.compiled: dict[str, Policy] = {}
-        self.guards: dict[str, Guard] = {}
+        self.known: dict[str, tuple[tables.Bucket, Guard]] = {}
         self.readers: WeakSet[Pieces] = WeakSet()
 
     def policy(self, db: sqlite3.Connection, policy: str) -> Policy | None:

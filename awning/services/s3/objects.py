@@ -206,11 +206,16 @@ def missing(call: Call, bucket: str, key: str) -> errors.ServiceError:
 
 def existing(call: Call, bucket: str, owner: str | None, key: str, body: bool = False) -> tables.Object:
     """Return an object. Raises NoSuchKey, or AccessDenied in its stead."""
-    found = tables.find_named_object(call.db, bucket, names.key_bytes(key), body)
-    if found is None:
-        raise errors.NoSuchBucket(bucket)
-    buckets.check(call, found[0], owner)
-    stored = found[1]
+    kept = call.memory.known.get(bucket) if call.sees_committed else None
+    if kept is not None:
+        found = kept[0]
+        stored = tables.find_object(call.db, found.bucket, names.key_bytes(key), body)
+    else:
+        both = tables.find_named_object(call.db, bucket, names.key_bytes(key), body)
+        if both is None:
+            raise errors.NoSuchBucket(bucket)
+        found, stored = both
+    buckets.check(call, found, owner)
     if stored is None:
         raise missing(call, bucket, key)
     return stored

@@ -35,9 +35,9 @@ def guard(call: Call, arn: str) -> Guard | None:
     name = names.bucket_of_arn(arn)
     memory = call.memory
     committed = call.sees_committed
-    kept: Guard | None = memory.guards.get(name)
-    if kept is not None and committed:
-        return kept
+    kept: tuple[Bucket, Guard] | None = memory.known.get(name) if committed else None
+    if kept is not None:
+        return kept[1]
     bucket = tables.find_bucket(call.db, name)
     if bucket is None:
         return None
@@ -47,9 +47,9 @@ def guard(call: Call, arn: str) -> Guard | None:
         return guard(call, arn)
     made = Guard(bucket.account, policy, bool((bucket.block or 0) & RESTRICT_PUBLIC_BUCKETS))
     if committed:
-        if len(memory.guards) >= MOST_KEPT:
-            memory.guards.clear()
-        memory.guards[name] = made
+        if len(memory.known) >= MOST_KEPT:
+            memory.known.clear()
+        memory.known[name] = (bucket, made)
     return made
 
 
@@ -168,7 +168,7 @@ def put_bucket_policy(
             "Block Public Access."
         )
     tables.set_policy(call.db, found, call.new_id(), policy)
-    call.after(call.memory.guards.clear)
+    call.after(call.memory.known.clear)
 
 
 @operation(Needs("s3:GetBucketPolicy", names.of_bucket), reads=True, context=of_request)
@@ -184,7 +184,7 @@ def get_bucket_policy(call: Call, bucket: str, expected_bucket_owner: str | None
 def delete_bucket_policy(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> None:
     """Take the policy off; there need not be one."""
     tables.set_policy(call.db, _own(call, bucket, expected_bucket_owner), None)
-    call.after(call.memory.guards.clear)
+    call.after(call.memory.known.clear)
 
 
 @operation(Needs("s3:GetBucketPolicyStatus", names.of_bucket), reads=True, anonymous=True, context=of_request)
@@ -216,7 +216,7 @@ def put_public_access_block(
     found = buckets.find(call, bucket, expected_bucket_owner)
     block = sum(bit for member, bit in _BITS if public_access_block_configuration.get(member))
     tables.set_block(call.db, found.bucket, block)
-    call.after(call.memory.guards.clear)
+    call.after(call.memory.known.clear)
 
 
 @operation(Needs("s3:GetBucketPublicAccessBlock", names.of_bucket), reads=True, anonymous=True, context=of_request)
@@ -232,4 +232,4 @@ def get_public_access_block(call: Call, bucket: str, expected_bucket_owner: str 
 def delete_public_access_block(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> None:
     """Take the settings off: nothing is blocked any more."""
     tables.set_block(call.db, buckets.find(call, bucket, expected_bucket_owner).bucket, None)
-    call.after(call.memory.guards.clear)
+    call.after(call.memory.known.clear)
