@@ -6,6 +6,7 @@ Sources: "Authenticating Requests: Using the Authorization Header" and "Using Qu
 from __future__ import annotations
 
 import calendar
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_tz
@@ -23,6 +24,8 @@ ALGORITHM = b"AWS4-HMAC-SHA256"
 WEEK = 604_800
 _S3_NAMES = frozenset({"s3", "s3express", "s3-object-lambda", "s3-outposts"})
 _DIGITS = b"0123456789"
+_REGION = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""A region becomes a part of ARNs, so it must have neither colons nor wildcards."""
 
 
 class Scope:
@@ -52,7 +55,7 @@ class Scope:
 
     def __init__(self, credential: bytes, names_line: bytes, malformed: Reason) -> None:
         parts = _text(credential, malformed).rsplit("/", 4)
-        if len(parts) != 5 or parts[4] != "aws4_request" or not all(parts):
+        if len(parts) != 5 or parts[4] != "aws4_request" or not all(parts) or not _REGION.fullmatch(parts[2]):
             raise Refused(
                 malformed,
                 "The credential is malformed; expecting "

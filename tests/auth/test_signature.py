@@ -161,6 +161,10 @@ def test_a_key_without_token_must_not_be_used_for_one_that_needs_it():
         ("AWS4-HMAC-SHA256", Reason.MALFORMED),
         ("AWS4-HMAC-SHA256 Credential=a/20240101/r/s3/aws4_request, SignedHeaders=host", Reason.MALFORMED),
         ("AWS4-HMAC-SHA256 Credential=a/20240101/r/aws4_request, SignedHeaders=host, Signature=a", Reason.MALFORMED),
+        (
+            "AWS4-HMAC-SHA256 Credential=a/20240101/eu:a/s3/aws4_request, SignedHeaders=host, Signature=a",
+            Reason.MALFORMED,
+        ),
         ("AWS4-HMAC-SHA256 Credential=a/20241301/r/s3/aws4_request, SignedHeaders=host, Signature=a", Reason.MALFORMED),
         (
             "AWS4-HMAC-SHA256 Credential=a/20240101/r/s3/aws4_request, SignedHeaders=host, Signature=a",
