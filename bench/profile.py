@@ -26,6 +26,40 @@ FRAME = re.compile(r"^(?P<name>.*) \((?P<file>awning/[^)]*)\)$")
 RATE = 400  # samples a second
 WAITING = ("PyThread_acquire_lock_timed", "take_gil", "epoll_pwait", "fdatasync")  # off the processor, in native code
 
+# A sample belongs to its innermost frame of STAGES; one without such a frame to its innermost one of REST.
+STAGES = [
+    ("garbage collection", "gc_collect_main ("),
+    ("read the head", "read (awning/net/head.py)"),
+    ("find service and bucket", "Gateway.address "),
+    ("check the signature", "Gateway.identify "),
+    ("take the body", "Gateway.receive "),
+    ("parse", "Gateway.understand "),
+    ("judge by policies", "Gateway.authorise "),
+    ("log and count", "Gateway.note "),
+    ("write the reply's members", "BoundOperation.write "),
+    ("send", "Outgoing.write "),
+    ("build the reply's head", "Connection._respond "),
+    ("commit, in its thread", "_commit (awning/store/writer.py)"),
+    ("the operation: its statements", "Run.run "),
+    ("the operation: around its statements", "Room.run "),
+]
+REST = [
+    ("batches", "(awning/store/writer.py)"),
+    ("wake who waits", "(awning/store/completion.py)"),
+    ("gateway, the rest", "(awning/gateway/"),
+    ("connections, the rest", "(awning/net/"),
+]
+
+
+def stage_of(frames: tuple[str, ...]) -> str:
+    """What a sample was spent on, in the words of STAGES and REST."""
+    for marks in (STAGES, REST):
+        for frame in reversed(frames):
+            for title, mark in marks:
+                if mark in frame:
+                    return title
+    return "event loop, and the rest"
+
 
 def sample(stage: Stage, workload: Workload, seconds: float) -> Counter[tuple[str, ...]]:
     """Stacks of the server under the workload, outermost frame first, with how often each was seen."""
@@ -76,6 +110,7 @@ def main() -> int:
             print(result.refusal, file=sys.stderr)
             return 1
         stacks = sample(stage, workload, options.seconds)
+    stages: Counter[str] = Counter()
     inclusive: Counter[str] = Counter()
     exclusive: Counter[str] = Counter()
     leaves: Counter[str] = Counter()
@@ -83,11 +118,17 @@ def main() -> int:
         names = own(frames)
         exclusive[names[-1]] += count
         leaves[frames[-1]] += count
+        stages[stage_of(frames)] += count
         for name in set(names):
             inclusive[name] += count
     total = stacks.total()
     console.print(f"{workload.title}: {result.cpu_us:.1f} µs per request; {total} samples.")
-    titles = {"with all it calls": inclusive, "itself, and what it calls outside awning": exclusive, "leaf": leaves}
+    titles = {
+        "stages": stages,
+        "with all it calls": inclusive,
+        "itself, and what it calls outside awning": exclusive,
+        "leaf": leaves,
+    }
     for title, counts in titles.items():
         table = Table("function", "µs/request", "share", title=title, title_justify="left")
         for name, count in counts.most_common(options.lines):

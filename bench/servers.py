@@ -80,6 +80,7 @@ SERVERS = {
                 *(sys.executable, "-m", "awning", "up"),
                 *("--host", "127.0.0.1", "--port", str(port), "--data", str(data / "region")),
             ],
+            environment=lambda port, data: {"AWNING_CACHE": str(ROOT / ".venv" / "cache")},
             note="signatures, policies and fsync on",
             ready_line="Ready.",
         ),
