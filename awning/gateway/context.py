@@ -35,6 +35,10 @@ class Context(Mapping[str, Any]):
         self.resource_account: str | None = None
         """Who owns what is decided upon; set before each decision."""
 
+    def let_go(self) -> None:
+        """Forget the call; the service's own keys can't be asked for after this."""
+        self._find_own = None
+
     @property
     def own(self) -> Mapping[str, Any]:
         """The service's own keys."""

@@ -9,6 +9,7 @@ from awning.auth.payload import PayloadRule
 from awning.auth.principal import ANONYMOUS, Principal
 from awning.gateway.body import PayloadBody
 from awning.gateway.catalogue import Bound, Entry
+from awning.gateway.context import Context
 from awning.kit.call import Call
 from awning.kit.operation import Params
 from awning.net.messages import Request
@@ -23,6 +24,7 @@ class Exchange:
         "bound",
         "call",
         "claims",
+        "context",
         "detail",
         "entry",
         "host",
@@ -59,6 +61,7 @@ class Exchange:
         self.bound: Bound | None = None
         self.params: Params = {}
         self.call: Call | None = None
+        self.context: Context | None = None
         self.detail: str | None = None
         """Why it was refused, for the log."""
 
@@ -68,3 +71,10 @@ class Exchange:
         assert self.bound is not None
         assert self.call is not None
         return self.entry, self.bound, self.call, self.params
+
+    def let_go(self) -> None:
+        """Part what refers to each other in a circle: a request then goes at once, and the garbage collector has no work."""
+        self.call = None
+        self.body = None
+        if self.context is not None:
+            self.context.let_go()

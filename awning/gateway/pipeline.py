@@ -118,6 +118,7 @@ class Gateway:
                 exchange, InternalFailure(f"An internal error; the log has it as {exchange.request_id}.")
             )
         self.note(exchange, reply.status)
+        exchange.let_go()
         headers = reply.headers
         if request.method != "HEAD" and isinstance(reply.body, bytes | FileSlice):
             # The connection knows these lengths itself; checking ours against its own costs more than leaving it out.
@@ -242,7 +243,7 @@ class Gateway:
         _, bound, call, params = exchange.needs()
         operation = bound.operation
         find_own = operation.context
-        context = Context(
+        exchange.context = context = Context(
             exchange.request,
             exchange.principal,
             exchange.region,
