@@ -45,8 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
     import uvloop
 
     raise_file_limit()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(options, journal))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(serve(options, journal))
+    finally:
+        journal.close()
     return 0
 
 

@@ -14,9 +14,13 @@ from awning.net.messages import Request
 
 
 class Context(Mapping[str, Any]):
-    """Condition keys in lower case to values. `find_own` gives the service's keys for this call, when first asked."""
+    """Condition keys in lower case to values. `find_own` gives the service's keys for this call, when first asked.
 
-    __slots__ = ("_find_own", "_now", "_own", "_principal", "_region", "_request", "resource_account")
+    A key that ends in a slash stands for a family (`s3:existingobjecttag/`): its value is a function from the resource's ARN to
+    the family's members, names in lower case, asked only where a condition names one.
+    """
+
+    __slots__ = ("_find_own", "_now", "_own", "_principal", "_region", "_request", "resource", "resource_account")
 
     def __init__(
         self,
@@ -32,8 +36,9 @@ class Context(Mapping[str, Any]):
         self._now = now
         self._find_own = find_own
         self._own: dict[str, Any] | None = None
+        self.resource = ""
         self.resource_account: str | None = None
-        """Who owns what is decided upon; set before each decision."""
+        """What is decided upon, and who owns it; set before each decision."""
 
     def let_go(self) -> None:
         """Forget the call; the service's own keys can't be asked for after this."""
@@ -55,6 +60,9 @@ class Context(Mapping[str, Any]):
         own = self.own
         if key in own:
             return own[key]
+        family, slash, name = key.partition("/")
+        if slash and callable(find := own.get(family + slash)):
+            return find(self.resource).get(name, default)
         if key.startswith("aws:principaltag/"):
             wanted = key[len("aws:principaltag/") :]
             for name, value in self._principal.tags.items():

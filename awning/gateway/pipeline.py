@@ -274,6 +274,7 @@ class Gateway:
         call = exchange.call
         assert call is not None
         guard = call.guarded_by(resource)
+        context.resource = resource
         if guard is None:
             account = resource.split(":", 5)[4] if resource.startswith("arn:") else ""
             context.resource_account = account or call.account

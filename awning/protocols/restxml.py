@@ -398,8 +398,8 @@ def identity(request_id: str) -> list[tuple[bytes, bytes]]:
 
 
 def header_bytes(value: str) -> bytes:
-    """A header's value as bytes. Raises InvalidArgument where it would end the header early."""
-    if not value.isprintable() and any(character in value for character in "\r\n\0"):
+    """A header's value as bytes. Raises InvalidArgument for control characters, which no header may have (RFC 9110, 5.5)."""
+    if not value.isprintable() and any((char < " " and char != "\t") or char == "\x7f" for char in value):
         raise NamedError("InvalidArgument", "Header value cannot be represented using ISO-8859-1.")
     return value.encode("utf-8")
 

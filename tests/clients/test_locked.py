@@ -366,3 +366,41 @@ def test_a_temporary_key_without_its_token_names_nobody(region: LiveRegion) -> N
     with pytest.raises(ClientError) as caught:
         s3.list_buckets()
     assert code(caught) == ("InvalidAccessKeyId", 403)
+
+
+def test_a_denial_may_go_by_the_tags_that_an_object_has(region: LiveRegion) -> None:
+    """Each decision looks at its own object: of a copy at the source, of a deletion at each key."""
+    s3 = region.client("s3")
+    s3.create_bucket(Bucket="by-tags")
+    for key, tagging in (("open", ""), ("secret", "Class=secret")):
+        s3.put_object(Bucket="by-tags", Key=key, Body=b"1", Tagging=tagging)
+    user = user_client(
+        region,
+        "by-tags",
+        "s3",
+        {"Effect": "Allow", "Action": "s3:*", "Resource": "*"},
+        {
+            "Effect": "Deny",
+            "Action": ["s3:GetObject", "s3:DeleteObject"],
+            "Resource": "*",
+            "Condition": {"StringEquals": {"s3:ExistingObjectTag/Class": "secret"}},
+        },
+    )
+    assert user.get_object(Bucket="by-tags", Key="open")["Body"].read() == b"1"
+    with pytest.raises(ClientError, match="explicit deny"):
+        user.get_object(Bucket="by-tags", Key="secret")
+    with pytest.raises(ClientError, match="explicit deny"):
+        user.copy_object(Bucket="by-tags", Key="open", CopySource="by-tags/secret")
+    done = user.delete_objects(Bucket="by-tags", Delete={"Objects": [{"Key": "open"}, {"Key": "secret"}]})
+    assert [entry["Key"] for entry in done["Deleted"]] == ["open"]
+    assert [entry["Key"] for entry in done["Errors"]] == ["secret"]
+
+
+def test_an_answers_header_cannot_be_given_control_characters(region: LiveRegion) -> None:
+    s3 = region.client("s3")
+    s3.create_bucket(Bucket="controls")
+    s3.put_object(Bucket="controls", Key="key", Body=b"1")
+    for value in ("a\r\nX-Evil: 1", "a\x7f", "a\x01"):
+        with pytest.raises(ClientError) as caught:
+            s3.get_object(Bucket="controls", Key="key", ResponseContentDisposition=value)
+        assert code(caught) == ("InvalidArgument", 400)

@@ -1,15 +1,18 @@
 """Conditions: preconditions of reads, copies and writes, byte ranges, and the condition keys that policies see.
 
-Pure rules (RFC 9110, sections 13 and 14; S3 user guide, "Conditional requests").
+Rules (RFC 9110, sections 13 and 14; S3 user guide, "Conditional requests").
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from awning.services.s3 import errors, names
+import orjson
+
+from awning.services.s3 import errors, names, tables
 
 if TYPE_CHECKING:
     from awning.kit.call import Call
@@ -147,10 +150,21 @@ def of_request(call: Call, params: Mapping[str, Any]) -> dict[str, Any]:
     if version:
         context["s3:authType"] = _PLACES.get(place, "POST")
         context["s3:signatureversion"] = "AWS4-HMAC-SHA256" if version == "v4" else "AWS"
+    if "key" in params or "delete" in params:
+        context["s3:ExistingObjectTag/"] = partial(_existing_tags, call)
     digest = headers.get(b"x-amz-content-sha256")
     if digest is not None:
         context["s3:x-amz-content-sha256"] = digest.decode("latin-1")
     return context
+
+
+def _existing_tags(call: Call, arn: str) -> dict[str, str]:
+    """The tags of the object that a decision is about: of a copy it is the source for one, the destination for another."""
+    bucket, _, key = arn[len(names.bucket_arn("")) :].partition("/")
+    found = tables.find_named_object(call.db, bucket, key.encode("utf-8", "surrogateescape"), body=False)
+    if found is None or found[1] is None or not found[1].tags:
+        return {}
+    return {name.lower(): value for name, value in orjson.loads(found[1].tags)}
 
 
 def of_listing(call: Call, params: Mapping[str, Any]) -> dict[str, Any]:
