@@ -22,12 +22,15 @@ class Machine:
     filesystem: str
     fsync_p50_us: float
     fsync_p99_us: float
+    loop_ms: float  # a million additions in Python: the same machine may be slower on another day
+    others: float  # processes that wanted a core in the minute before: figures beside others are too high
 
     def __str__(self) -> str:
         return (
             f"{self.cores} cores ({self.processor}), {self.memory_gib:.0f} GiB, Linux {self.kernel}, Python "
             f"{self.python}; data on {self.filesystem}, where an fdatasync of 4 KiB takes {self.fsync_p50_us:.0f} µs "
-            f"(p99 {self.fsync_p99_us:.0f} µs)"
+            f"(p99 {self.fsync_p99_us:.0f} µs); a million additions in Python take "
+            f"{self.loop_ms:.0f} ms; load before the start {self.others:.1f}"
         )
 
 
@@ -43,6 +46,8 @@ def describe(folder: Path) -> Machine:
         filesystem=_filesystem(folder),
         fsync_p50_us=p50,
         fsync_p99_us=p99,
+        loop_ms=loop_ms(),
+        others=os.getloadavg()[0],
     )
 
 
@@ -56,6 +61,18 @@ def fsync_us(folder: Path, rounds: int = 200) -> tuple[float, float]:
             os.fdatasync(file.fileno())
             taken.append((time.perf_counter() - start) * 1e6)
     return statistics.median(taken), statistics.quantiles(taken, n=100)[98]
+
+
+def loop_ms() -> float:
+    """Processor time of a million additions in Python, in ms; the best of five."""
+    taken = []
+    for _ in range(5):
+        start = time.process_time()
+        total = 0
+        for number in range(1_000_000):
+            total += number
+        taken.append((time.process_time() - start) * 1e3)
+    return min(taken)
 
 
 def _processor() -> str:
