@@ -18,7 +18,7 @@ from awning.auth.payload import Mac
 from awning.auth.refused import Reason, Refused
 from awning.net.messages import Request
 
-Scheme = Literal["v4-header", "v4-query", "v2-query"]
+Scheme = Literal["v4-header", "v4-query", "v2-query", "v4-post", "v2-post"]
 
 ALGORITHM = b"AWS4-HMAC-SHA256"
 WEEK = 604_800

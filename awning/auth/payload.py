@@ -5,10 +5,10 @@ Nothing here reads a body; `check_whole` takes a small one that is already there
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from hmac import compare_digest
 from typing import NamedTuple, Protocol
 
 from awning.auth.refused import Reason, Refused
@@ -33,6 +33,14 @@ class Mac:
         block = (sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
         self._inner = sha256(block.translate(_INNER))
         self._outer = sha256(block.translate(_OUTER))
+
+    @classmethod
+    def for_signing(cls, secret: str, date: str, region: str, service: str) -> Mac:
+        """Return one that holds the signing key of a day (YYYYMMDD), region and service."""
+        key = ("AWS4" + secret).encode("utf-8")
+        for part in (date, region, service, "aws4_request"):
+            key = hmac.digest(key, part.encode("utf-8"), "sha256")
+        return cls(key)
 
     def sign(self, text: bytes) -> str:
         """Return the text's HMAC in lower-case hex."""
@@ -141,6 +149,6 @@ def check_whole(rule: PayloadRule, body: bytes) -> None:
 
 def check_hash(expected: str, computed: str) -> None:
     """Raise Refused(PAYLOAD_MISMATCH) where the two differ."""
-    if not compare_digest(expected, computed):
+    if not hmac.compare_digest(expected, computed):
         facts = {"client_computed_content_sha256": expected, "s3_computed_content_sha256": computed}
         raise Refused(Reason.PAYLOAD_MISMATCH, "", facts)

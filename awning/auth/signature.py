@@ -5,7 +5,6 @@ What is kept between calls is derived from secrets and texts that were proven on
 
 from __future__ import annotations
 
-import hmac
 from functools import partial
 from hashlib import sha256
 from hmac import compare_digest
@@ -51,7 +50,6 @@ __all__ = [
     "check_credential",
     "check_whole",
     "claims",
-    "signing_mac",
 ]
 
 SKEW = 900
@@ -79,14 +77,6 @@ class Recent(dict[Key, Value], Generic[Key, Value]):
 def claims(request: Request) -> Claims | None:
     """Return what a request claims, None for an anonymous one. Raises Refused where it can't be read."""
     return claims_of(request)
-
-
-def signing_mac(secret: str, date: str, region: str, service: str) -> Mac:
-    """Return a Mac that holds the signing key of a day, region and service."""
-    key = ("AWS4" + secret).encode("utf-8")
-    for part in (date, region, service, "aws4_request"):
-        key = hmac.digest(key, part.encode("utf-8"), "sha256")
-    return Mac(key)
 
 
 def check_credential(
@@ -187,7 +177,7 @@ class Verifier:
         key = (scope.access_key_id, scope.line)
         kept = self._macs.get(key)
         if kept is None or kept[0] != secret:
-            kept = (secret, signing_mac(secret, scope.date, scope.region, scope.service))
+            kept = (secret, Mac.for_signing(secret, scope.date, scope.region, scope.service))
         scope.secret, scope.mac = kept
         return kept[1]
 

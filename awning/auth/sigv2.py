@@ -38,7 +38,7 @@ def verify_query(found: Claims, request: Request, secret: str, now: float, bucke
     """
     assert found.expires is not None
     if now >= found.expires:
-        facts = {"expires": stamp_of(min(found.expires, 250_000_000_000)), "server_time": stamp_of(now)}
+        facts = {"expires": stamp_of(found.expires), "server_time": stamp_of(now)}
         raise Refused(Reason.EXPIRED, "Request has expired", facts)
     path = (b"/" + bucket.encode("utf-8") if bucket else b"") + request.path
     to_sign = _string_to_sign(found, request, path)

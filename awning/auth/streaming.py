@@ -287,6 +287,8 @@ class ChunkDecoder:
         """Read `name:value` lines; clients end them with LF or CRLF, and leave empty ones between."""
         found: dict[str, str] = {}
         signature: str | None = None
+        if self._buffer and not self._buffer.endswith(b"\n"):
+            raise Refused(Reason.INCOMPLETE_BODY)
         for line in self._buffer.split(b"\n"):
             text = line.rstrip(b"\r").decode("latin-1")
             if not text:
