@@ -14,7 +14,7 @@ from typing import Any, Literal
 Matcher = Callable[[str], bool]
 Style = Literal["plain", "resource", "arn"]
 """plain: a star is any text. resource: within the first five segments of an ARN a star stays within its segment, unless it
-ends it. arn: each of the six segments is matched by itself (ArnLike)."""
+ends it. arn: each of the six segments is matched by itself (ArnLike); a pattern without six matches nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,8 @@ def compile_tokens(tokens: Sequence[Token], style: Style = "plain") -> Matcher:
         segments = _split(tokens)
         if len(segments) == 6:
             return _match_segments([_compile_plain(segment) for segment in segments])
-    elif style == "resource" and _is_confined(tokens):
+        return _compile_plain(tokens) if tokens == [STAR] else lambda text: False
+    if style == "resource" and _is_confined(tokens):
         return _compile_confined(tokens)
     return _compile_plain(tokens)
 

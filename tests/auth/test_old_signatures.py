@@ -54,6 +54,9 @@ def test_headers_that_were_signed_come_in_the_query():
     for name, value in ((b"content-type", b"text/html"), (b"x-amz-acl", b"public-read"), (b"x-amz-tagging", b"a=b")):
         given.headers = {b"host": b"localhost:4566", name: value}
         assert reason_of(given) is Reason.MISMATCH
+    given.headers = {b"host": b"localhost:4566", b"x-amz-acl": b"private"}
+    given.query = given.query.replace(b"x-amz-acl=private", b"x-amz-acl=public-read")
+    assert reason_of(given) is Reason.MISMATCH, "the header says what was signed, the query something else"
 
 
 def test_what_an_operation_is_chosen_by_is_signed():
