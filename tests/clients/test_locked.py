@@ -404,3 +404,17 @@ def test_an_answers_header_cannot_be_given_control_characters(region: LiveRegion
         with pytest.raises(ClientError) as caught:
             s3.get_object(Bucket="controls", Key="key", ResponseContentDisposition=value)
         assert code(caught) == ("InvalidArgument", 400)
+
+
+def test_what_was_refused_by_name_has_changed_nothing(region: LiveRegion) -> None:
+    s3, sqs = region.client("s3"), region.client("sqs")
+    s3.create_bucket(Bucket="untouched")
+    with pytest.raises(ClientError, match="ServerSideEncryption"):
+        s3.put_object(Bucket="untouched", Key="key", Body=b"x", ServerSideEncryption="aws:kms")
+    with pytest.raises(ClientError, match="ObjectLockMode"):
+        s3.put_object(Bucket="untouched", Key="key", Body=b"x" * 200_000, ObjectLockMode="GOVERNANCE")
+    assert "Contents" not in s3.list_objects_v2(Bucket="untouched")
+    with pytest.raises(ClientError, match="KmsMasterKeyId"):
+        sqs.create_queue(QueueName="untouched", Attributes={"KmsMasterKeyId": "key", "DelaySeconds": "5"})
+    with pytest.raises(ClientError, match="NonExistentQueue|does not exist"):
+        sqs.get_queue_url(QueueName="untouched")
