@@ -114,7 +114,7 @@ class Region:
             "snapshot": self._snapshot,
             "clock": self._move_clock,
         }
-        pages = Pages(self.health, lambda: self.exposition.text(), controls)
+        pages = Pages(self.health, lambda: self.exposition.text(), controls, options.domain)
         self.gateway = Gateway(
             entries, access, self.clock, self.journal, pages, enforce=options.enforce, domain=options.domain
         )

@@ -87,18 +87,17 @@ def is_well_known(key: str) -> bool:
 def refuse_foreign(request: Request, domain: str | None) -> None:
     """Keep web pages from acting as root by the well-known keys: a page in the user's browser knows them too.
 
-    A foreign Origin, a cross-site Sec-Fetch-Site, or a Host that is not ours (a name rebound to this machine) is refused.
+    Refused are an Origin, a Sec-Fetch-Site other than "none" (the user typed the address), and a Host that is not ours (a name
+    rebound to this machine). Our own origin is no exception: a page that lies in a bucket is served from it.
     """
     headers = request.headers
     site = headers.get(b"sec-fetch-site")
-    if site is not None and site not in (b"same-origin", b"none"):
+    if site is not None and site != b"none":
         raise Refused(Reason.FOREIGN, f"Well-known keys are not accepted from a web page ({_text(site)} request).", {})
     host = headers.get(b"host", b"")
     origin = headers.get(b"origin")
     if origin is not None:
-        own = (b"https://" if request.endpoint.secure else b"http://") + host
-        if origin.lower() != own.lower():
-            raise Refused(Reason.FOREIGN, f"Well-known keys are not accepted from a web page of {_text(origin)}.", {})
+        raise Refused(Reason.FOREIGN, f"Well-known keys are not accepted from a web page of {_text(origin)}.", {})
     if not request.endpoint.control and not read_host(_text(host), domain).known:
         raise Refused(
             Reason.FOREIGN,

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from awning import __version__
+from awning.gateway.address import read_host
 from awning.net.messages import Request, Response
 
 _JSON = [(b"Content-Type", b"application/json")]
@@ -27,8 +28,13 @@ class Pages:
     """
 
     def __init__(
-        self, health: Callable[[], Mapping[str, str]], metrics: Callable[[], str], controls: Mapping[str, Control]
+        self,
+        health: Callable[[], Mapping[str, str]],
+        metrics: Callable[[], str],
+        controls: Mapping[str, Control],
+        domain: str | None = None,
     ) -> None:
+        self._domain = domain
         self._health = health
         self._metrics = metrics
         self._controls = controls
@@ -43,8 +49,11 @@ class Pages:
         if path == b"/metrics":
             if b"authorization" in request.headers or request.query or request.method != "GET":
                 return None
-            if not request.endpoint.loopback:
-                return _json(403, {"error": "Metrics are shown on loopback addresses only."})
+            host = request.headers.get(b"host", b"").decode("latin-1")
+            if not request.endpoint.loopback or not read_host(host, self._domain).known:
+                return _json(
+                    403, {"error": "Metrics are shown on loopback addresses, to hosts that awning knows, only."}
+                )
             return Response(200, list(_TEXT), self._metrics().encode())
         if path.startswith(b"/_awning/control/"):
             return await self._control(request, path[len(b"/_awning/control/") :].decode("latin-1"))

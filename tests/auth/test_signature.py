@@ -398,8 +398,9 @@ def test_any_change_to_what_is_signed_is_refused(data):
 
 def altered(data, text: bytes) -> bytes:
     """Text with one letter or digit replaced by another one of its kind."""
+    # What is drawn must not depend on the text: it holds the second at which it was signed.
     places = [place for place, byte in enumerate(text) if chr(byte).isalnum()]
-    place = data.draw(st.sampled_from(places))
+    place = places[data.draw(st.integers(0, 9999)) % len(places)]
     old = text[place : place + 1]
-    new = data.draw(st.sampled_from([b"b", b"7", b"c", b"2"]).filter(lambda byte: byte != old.lower()))
+    new = [letter for letter in (b"b", b"7", b"c") if letter != old.lower()][data.draw(st.integers(0, 1))]
     return text[:place] + new + text[place + 1 :]

@@ -191,6 +191,8 @@ def test_without_a_signature_nothing_private_is_served(region: LiveRegion) -> No
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
         {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "same-origin"},
         {"Host": "rebound.evil.example"},
     ],
     ids=str,
@@ -416,5 +418,5 @@ def test_what_was_refused_by_name_has_changed_nothing(region: LiveRegion) -> Non
     assert "Contents" not in s3.list_objects_v2(Bucket="untouched")
     with pytest.raises(ClientError, match="KmsMasterKeyId"):
         sqs.create_queue(QueueName="untouched", Attributes={"KmsMasterKeyId": "key", "DelaySeconds": "5"})
-    with pytest.raises(ClientError, match="NonExistentQueue|does not exist"):
+    with pytest.raises(ClientError, match=r"NonExistentQueue|does not exist"):
         sqs.get_queue_url(QueueName="untouched")
