@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Protocol
 
 from awning.kit.call import Call, Facts, StillWaiting
@@ -35,10 +35,38 @@ class Neighbours(Protocol):
     def broken(self, room: Room, error: BaseException) -> None: ...
 
 
-class Run(Unit):
-    """One run of a function for a call, as a unit of the writer."""
+class Outcome(Completion[Any]):
+    """What a run will have come to.
 
-    __slots__ = ("abandoned", "args", "call", "completion", "function", "kwargs", "result", "room")
+    A client that goes away gives it up only while the call waits for a key: what may be in a batch already is neither torn
+    from its reply nor handed to nobody.
+    """
+
+    __slots__ = ("run",)
+
+    def __init__(self, run: Run) -> None:
+        super().__init__()
+        self.run: Run | None = run
+
+    def cancel(self, msg: object = None) -> bool:
+        """Note that nobody waits for this any more; False where the outcome comes all the same."""
+        run = self.run
+        if run is None:
+            return False
+        run.abandoned = True
+        if run.began or run.waits_for is None:
+            return False
+        self.run = None
+        return super().cancel(msg)
+
+
+class Run(Unit):
+    """One run of a function for a call, as a unit of the writer.
+
+    waits_for: the key that it has waited for, if any. began: it runs, or has run, in the current batch.
+    """
+
+    __slots__ = ("abandoned", "args", "began", "call", "function", "kwargs", "outcome", "result", "room", "waits_for")
 
     def __init__(
         self, room: Room, call: Call, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -51,16 +79,23 @@ class Run(Unit):
         self.undo = call.undo
         self.result: Any = None
         self.abandoned = False
-        self.completion: Completion[Any] = Completion()
+        self.began = False
+        self.waits_for: Hashable = None
+        self.outcome = Outcome(self)
 
     def run(self, db: sqlite3.Connection) -> None:
         call = self.call
+        if self.abandoned and self.waits_for is not None:
+            # Its client went between being woken and now: the next in line takes its turn.
+            call.wake(self.waits_for)
+            return
+        self.began = True
         call.db = db
         call.now = self.room.clock.now()
         self.result = self.function(call, *self.args, **self.kwargs)
 
     def settled(self, error: BaseException | None) -> None:
-        call, room = self.call, self.room
+        call, room, outcome = self.call, self.room, self.outcome
         call.undo.clear()
         call.db = room.database.reader
         if error is None:
@@ -75,21 +110,29 @@ class Run(Unit):
                 call.wakes.clear()
             if call.outgoing:
                 room.neighbours.sent(room)
-            if not self.abandoned:
-                self.completion.set_result(self.result)
+            outcome.run = None
+            outcome.set_result(self.result)
             return
         call.afterwards.clear()
         call.wakes.clear()
         call.outgoing = 0
         if isinstance(error, StillWaiting):
-            if room.stopping:
-                room.resubmit(self)
-            elif not self.abandoned:
-                room.waiters.add(self, error.key, error.deadline, error.retry_at)
-                room.arm()
+            self._wait(error)
             return
-        if not self.abandoned:
-            self.completion.set_exception(error)
+        outcome.run = None
+        outcome.set_exception(error)
+
+    def _wait(self, waiting: StillWaiting) -> None:
+        room = self.room
+        self.began = False
+        self.waits_for = waiting.key
+        if self.abandoned:
+            self.outcome.cancel()
+        elif room.stopping:
+            room.resubmit(self)
+        else:
+            room.waiters.add(self, waiting.key, waiting.deadline, waiting.retry_at)
+            room.arm()
 
 
 class Room:
@@ -140,11 +183,7 @@ class Room:
         """
         unit = Run(self, call, function, args, kwargs or {})
         self.writer.submit(unit)
-        try:
-            return await unit.completion
-        except asyncio.CancelledError:
-            unit.abandoned = True
-            raise
+        return await unit.outcome
 
     def call(self, facts: Facts) -> Call:
         """Make a call that sees committed state."""

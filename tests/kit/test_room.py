@@ -13,6 +13,7 @@ from awning.contracts import Deliver
 from awning.kit.call import Call
 from awning.kit.courier import Courier
 from awning.kit.errors import ServiceError
+from awning.net.stepper import drive
 from tests.kit.conftest import Workshop, facts, get, put, run, wait_for
 
 
@@ -149,6 +150,51 @@ def test_a_waiting_call_whose_client_went_away_is_never_run_again(workshop: Work
         await room.write(room.call(facts()), put, ("a", "came"))
         assert await here == "came"
         assert runs == ["gone", "here", "here"]
+        await workshop.close()
+
+    run(scenario())
+
+
+def test_a_call_whose_client_goes_as_it_is_woken_leaves_its_turn_to_the_next(workshop: Workshop) -> None:
+    async def scenario() -> None:
+        room = workshop.room()
+        runs: list[str] = []
+
+        def look(call: Call, name: str) -> str | None:
+            runs.append(name)
+            return wait_for(call, "a", 20)
+
+        gone = asyncio.ensure_future(room.write(room.call(facts()), look, ("gone",)))
+        await asyncio.sleep(0.01)
+        here = asyncio.ensure_future(room.write(room.call(facts()), look, ("here",)))
+        await asyncio.sleep(0.01)
+        woken: list[None] = []
+        room.waiters._submit, resubmit = (
+            (lambda unit: (resubmit(unit), gone.cancel(), woken.append(None))),
+            room.resubmit,
+        )
+        await room.write(room.call(facts()), put, ("a", "came"))
+        assert await here == "came"
+        assert gone.cancelled()
+        assert len(woken) == 2
+        assert runs == ["gone", "here", "here"]
+        await workshop.close()
+
+    run(scenario())
+
+
+def test_a_client_that_goes_while_its_call_is_in_a_batch_does_not_tear_the_call_from_its_outcome(
+    workshop: Workshop,
+) -> None:
+    async def scenario() -> None:
+        room = workshop.room()
+        done: asyncio.Future[tuple[Any, BaseException | None]] = asyncio.get_running_loop().create_future()
+        coroutine = room.write(room.call(facts()), put, ("a", "kept"))
+        stepper = drive(coroutine, lambda *outcome: done.set_result(outcome), asyncio.get_running_loop())
+        assert stepper is not None
+        stepper.cancel()
+        assert await done == ("a", None)
+        assert get(room.call(facts()), "a") == "kept"
         await workshop.close()
 
     run(scenario())
