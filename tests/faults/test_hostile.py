@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import random
 import re
 import socket
@@ -84,7 +83,7 @@ def is_refusal(answer: bytes) -> bool:
         b"EHLO evil.example\r\n",
         b"*1\r\n$4\r\nPING\r\n",
         CLIENT_HELLO,
-        CLIENT_HELLO + os.urandom(160),
+        CLIENT_HELLO + random.Random(16).randbytes(160),
         b"\x16" + b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
         b"\x16\x03\x01\xff\xff" + bytes(70_000),
     ],
