@@ -51,9 +51,21 @@ def region_in(host: str) -> str | None:
     return (found[1] or found[2]) if found else None
 
 
+def place(call: Call, queue_url: str) -> tuple[str, str, str]:
+    """Return the region, account and name that a QueueUrl means in a call. Raises InvalidAddress.
+
+    A signature says its region, and the URL may name no other. What nobody signed acts where the URL says; where that names no
+    region, in the one of the request's host.
+    """
+    region = call.region
+    if call.principal.kind == "anonymous" and (found := _URL.fullmatch(queue_url)) is not None:
+        region = found[2] or (found[1] and region_in(found[1])) or region
+    return (region, *locate(queue_url, region))
+
+
 def queue_arn(call: Call, params: Params) -> str:
     """The ARN of the queue that `queue_url` means: what most operations need a permission for."""
-    return arn_of(call.region, *locate(params["queue_url"], call.region))
+    return arn_of(*place(call, params["queue_url"]))
 
 
 def named_queue_arn(call: Call, params: Params) -> str:

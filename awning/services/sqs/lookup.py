@@ -8,7 +8,7 @@ from __future__ import annotations
 from awning.kit.call import Call
 from awning.kit.errors import AccessDenied
 from awning.services.sqs import tables
-from awning.services.sqs.address import arn_of, locate
+from awning.services.sqs.address import arn_of, place
 from awning.services.sqs.errors import QueueDoesNotExist
 from awning.services.sqs.memory import Memory, Queue
 
@@ -16,7 +16,7 @@ from awning.services.sqs.memory import Memory, Queue
 def find(call: Call, queue_url: str) -> Queue:
     """Return the queue of a URL. Raises InvalidAddress, QueueDoesNotExist."""
     memory: Memory = call.memory
-    queue = memory.queues.get(arn_of(call.region, *locate(queue_url, call.region)))
+    queue = memory.queues.get(arn_of(*place(call, queue_url)))
     if queue is None:
         raise absent()
     return queue
@@ -41,8 +41,8 @@ def stored(call: Call, queue: Queue) -> tables.QueueRow:
 
 def committed(call: Call, queue_url: str) -> tables.QueueRow:
     """Return the committed row of the queue of a URL. Raises InvalidAddress, QueueDoesNotExist."""
-    account, name = locate(queue_url, call.region)
-    row = tables.find_queue(call.db, account, call.region, name)
+    region, account, name = place(call, queue_url)
+    row = tables.find_queue(call.db, account, region, name)
     if row is None:
         raise absent()
     return row

@@ -74,7 +74,9 @@ class Draft(NamedTuple):
 
 
 @operation(
-    Needs("sqs:SendMessage", queue_arn), honours={"message_attributes": ALL, "message_system_attributes": _TRACE}
+    Needs("sqs:SendMessage", queue_arn),
+    anonymous=True,
+    honours={"message_attributes": ALL, "message_system_attributes": _TRACE},
 )
 def send_message(
     call: Call,
@@ -91,6 +93,7 @@ def send_message(
 
 @operation(
     Needs("sqs:SendMessage", queue_arn),
+    anonymous=True,
     honours={
         "entries": {
             "Id": ALL,
@@ -216,6 +219,7 @@ def _wake(call: Call, queue: Queue, now: int, visible: int) -> None:
 
 @operation(
     Needs("sqs:ReceiveMessage", queue_arn),
+    anonymous=True,
     honours={"attribute_names": ALL, "message_system_attribute_names": ALL},
 )
 def receive_message(
@@ -322,14 +326,16 @@ def _system_attributes(row: tables.MessageRow, seen: Seen, names: set[str]) -> d
 # Delete
 
 
-@operation(Needs("sqs:DeleteMessage", queue_arn))
+@operation(Needs("sqs:DeleteMessage", queue_arn), anonymous=True)
 def delete_message(call: Call, queue_url: str, receipt_handle: str) -> None:
     """Delete a message for good. Any receipt handle that was given out for it will do; one that is gone already is no error."""
     queue = find(call, queue_url)
     delete(call, queue, read_handle(queue.secret, receipt_handle).number)
 
 
-@operation(Needs("sqs:DeleteMessage", queue_arn), honours={"entries": {"Id": ALL, "ReceiptHandle": ALL}})
+@operation(
+    Needs("sqs:DeleteMessage", queue_arn), anonymous=True, honours={"entries": {"Id": ALL, "ReceiptHandle": ALL}}
+)
 def delete_message_batch(call: Call, queue_url: str, entries: list[Entry]) -> dict[str, Any]:
     """Delete up to ten messages; each succeeds or fails by itself."""
     queue = find(call, queue_url)
@@ -351,7 +357,7 @@ def delete(call: Call, queue: Queue, number: int) -> None:
 # Hide
 
 
-@operation(Needs("sqs:ChangeMessageVisibility", queue_arn))
+@operation(Needs("sqs:ChangeMessageVisibility", queue_arn), anonymous=True)
 def change_message_visibility(call: Call, queue_url: str, receipt_handle: str, visibility_timeout: int) -> None:
     """Hide a message that is in flight for another time from now on; 0 makes it visible."""
     _hide(call, find(call, queue_url), receipt_handle, visibility_timeout)
@@ -359,6 +365,7 @@ def change_message_visibility(call: Call, queue_url: str, receipt_handle: str, v
 
 @operation(
     Needs("sqs:ChangeMessageVisibility", queue_arn),
+    anonymous=True,
     honours={"entries": {"Id": ALL, "ReceiptHandle": ALL, "VisibilityTimeout": ALL}},
 )
 def change_message_visibility_batch(call: Call, queue_url: str, entries: list[Entry]) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def delete_queue(call: Call, queue_url: str) -> None:
     call.wake(queue.key, _EVERYONE)
 
 
-@operation(Needs("sqs:GetQueueUrl", named_queue_arn), reads=True)
+@operation(Needs("sqs:GetQueueUrl", named_queue_arn), reads=True, anonymous=True)
 def get_queue_url(call: Call, queue_name: str, queue_owner_aws_account_id: str | None = None) -> dict[str, Any]:
     """Return a queue's URL."""
     account = queue_owner_aws_account_id or call.account
@@ -126,7 +126,7 @@ def list_queues(
     return result
 
 
-@operation(Needs("sqs:GetQueueAttributes", queue_arn), reads=True, honours={"attribute_names": ALL})
+@operation(Needs("sqs:GetQueueAttributes", queue_arn), reads=True, anonymous=True, honours={"attribute_names": ALL})
 def get_queue_attributes(call: Call, queue_url: str, attribute_names: list[str] | None = None) -> dict[str, Any]:
     """Return the attributes that were asked for; those that the queue does not have are left out."""
     names = set(attribute_names or ())
