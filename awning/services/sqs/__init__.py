@@ -2,6 +2,7 @@
 
 tables.py      all state             engine.py     the order of a queue, pure
 memory.py      what is derived       lookup.py     from a QueueUrl to a queue
+conditions.py  the condition keys
 queues.py tags.py permissions.py messages.py       the operations
 """
 

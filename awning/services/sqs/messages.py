@@ -16,6 +16,7 @@ from awning.kit.operation import ALL, Needs, operation
 from awning.services.sqs import message_attributes as attributes_of
 from awning.services.sqs import tables
 from awning.services.sqs.address import queue_arn
+from awning.services.sqs.conditions import conditions
 from awning.services.sqs.engine import IN_FLIGHT_LIMIT, Line, Seen, Taken
 from awning.services.sqs.errors import (
     BatchEntryIdsNotDistinct,
@@ -77,6 +78,7 @@ class Draft(NamedTuple):
     Needs("sqs:SendMessage", queue_arn),
     anonymous=True,
     honours={"message_attributes": ALL, "message_system_attributes": _TRACE},
+    context=conditions,
 )
 def send_message(
     call: Call,
@@ -103,6 +105,7 @@ def send_message(
             "MessageSystemAttributes": _TRACE,
         }
     },
+    context=conditions,
 )
 def send_message_batch(call: Call, queue_url: str, entries: list[Entry]) -> dict[str, Any]:
     """Put up to ten messages on the queue, together at most 1 MiB; each succeeds or fails by itself."""
@@ -221,6 +224,7 @@ def _wake(call: Call, queue: Queue, now: int, visible: int) -> None:
     Needs("sqs:ReceiveMessage", queue_arn),
     anonymous=True,
     honours={"attribute_names": ALL, "message_system_attribute_names": ALL},
+    context=conditions,
 )
 def receive_message(
     call: Call,
@@ -326,7 +330,7 @@ def _system_attributes(row: tables.MessageRow, seen: Seen, names: set[str]) -> d
 # Delete
 
 
-@operation(Needs("sqs:DeleteMessage", queue_arn), anonymous=True)
+@operation(Needs("sqs:DeleteMessage", queue_arn), anonymous=True, context=conditions)
 def delete_message(call: Call, queue_url: str, receipt_handle: str) -> None:
     """Delete a message for good. Any receipt handle that was given out for it will do; one that is gone already is no error."""
     queue = find(call, queue_url)
@@ -334,7 +338,10 @@ def delete_message(call: Call, queue_url: str, receipt_handle: str) -> None:
 
 
 @operation(
-    Needs("sqs:DeleteMessage", queue_arn), anonymous=True, honours={"entries": {"Id": ALL, "ReceiptHandle": ALL}}
+    Needs("sqs:DeleteMessage", queue_arn),
+    anonymous=True,
+    honours={"entries": {"Id": ALL, "ReceiptHandle": ALL}},
+    context=conditions,
 )
 def delete_message_batch(call: Call, queue_url: str, entries: list[Entry]) -> dict[str, Any]:
     """Delete up to ten messages; each succeeds or fails by itself."""
@@ -357,7 +364,7 @@ def delete(call: Call, queue: Queue, number: int) -> None:
 # Hide
 
 
-@operation(Needs("sqs:ChangeMessageVisibility", queue_arn), anonymous=True)
+@operation(Needs("sqs:ChangeMessageVisibility", queue_arn), anonymous=True, context=conditions)
 def change_message_visibility(call: Call, queue_url: str, receipt_handle: str, visibility_timeout: int) -> None:
     """Hide a message that is in flight for another time from now on; 0 makes it visible."""
     _hide(call, find(call, queue_url), receipt_handle, visibility_timeout)
@@ -367,6 +374,7 @@ def change_message_visibility(call: Call, queue_url: str, receipt_handle: str, v
     Needs("sqs:ChangeMessageVisibility", queue_arn),
     anonymous=True,
     honours={"entries": {"Id": ALL, "ReceiptHandle": ALL, "VisibilityTimeout": ALL}},
+    context=conditions,
 )
 def change_message_visibility_batch(call: Call, queue_url: str, entries: list[Entry]) -> dict[str, Any]:
     """Hide up to ten messages for another time; each succeeds or fails by itself."""
