@@ -10,6 +10,7 @@ from awning.auth.principal import ANONYMOUS, Principal
 from awning.gateway.body import PayloadBody
 from awning.gateway.catalogue import Bound, Entry
 from awning.gateway.context import Context
+from awning.gateway.forms import Form, FormBody
 from awning.kit.call import Call
 from awning.kit.operation import Params
 from awning.net.messages import Request
@@ -27,6 +28,7 @@ class Exchange:
         "context",
         "detail",
         "entry",
+        "form",
         "host",
         "match",
         "now",
@@ -56,7 +58,9 @@ class Exchange:
         self.payload_rule: PayloadRule | None = None
         self.match: Match | None = None
         self.wire: Wire | None = None
-        self.body: PayloadBody | None = None
+        self.body: PayloadBody | FormBody | None = None
+        self.form: Form | None = None
+        """Where the request is a browser's form."""
         self.protocol = ""
         self.bound: Bound | None = None
         self.params: Params = {}

@@ -22,6 +22,7 @@ from awning.gateway.body import PayloadBody, body_error
 from awning.gateway.catalogue import Entry
 from awning.gateway.context import Context
 from awning.gateway.exchange import Exchange
+from awning.gateway.forms import is_form, take_in
 from awning.gateway.journal import Journal
 from awning.gateway.metrics import Requests
 from awning.gateway.pages import Pages
@@ -133,8 +134,11 @@ class Gateway:
     async def answer(self, exchange: Exchange) -> Reply:
         """The stages, in their order."""
         self.address(exchange)
-        self.identify(exchange)
-        await self.receive(exchange)
+        if is_form(exchange):
+            await take_in(exchange, self.access, lambda refused: self.translate(exchange, refused))
+        else:
+            self.identify(exchange)
+            await self.receive(exchange)
         if exchange.wire is not None and len(exchange.wire.body) > LARGE_DOCUMENT:
             await asyncio.get_running_loop().run_in_executor(None, self.understand, exchange)
         else:
@@ -142,7 +146,8 @@ class Gateway:
         self.authorise(exchange)
         entry, bound, call, params = exchange.needs()
         result = await entry.room.run(bound.operation, call, params)
-        return bound.wire.write(result if result is not None else {}, exchange.request_id, exchange.protocol)
+        reply = bound.wire.write(result if result is not None else {}, exchange.request_id, exchange.protocol)
+        return reply if exchange.form is None else exchange.form.reply(reply, result["ETag"])
 
     def address(self, exchange: Exchange) -> None:
         """Find the room, the region, and the path as if the host were bare."""
@@ -329,6 +334,8 @@ class Gateway:
         service = entry.name if entry is not None else "-"
         name = bound.name if bound is not None else exchange.match.operation.name if exchange.match is not None else "-"
         label = bound.label if bound is not None else f"{service}.{name}"
+        if exchange.form is not None:
+            name, label = exchange.form.name, exchange.form.label
         self.requests.add(service, name, status, seconds)
         self.journal.request(exchange.request_id, exchange.principal.account, label, status, seconds, exchange.detail)
 
