@@ -15,9 +15,9 @@ from awning.gateway.exposition import Exposition
 from awning.gateway.journal import Journal
 from awning.gateway.pages import Pages
 from awning.gateway.pipeline import Gateway
-from awning.kit.call import Facts
+from awning.kit.call import Facts, service_facts
 from awning.kit.clock import Clock
-from awning.kit.courier import Courier, service_facts
+from awning.kit.courier import Courier
 from awning.kit.passes import Passes
 from awning.kit.room import Room
 from awning.kit.service import Service
@@ -26,7 +26,7 @@ from awning.net.server import Listener, Server
 from awning.protocols.registry import Registry
 from awning.services import iam, s3, sqs, sts
 from awning.store import snapshot
-from awning.store.errors import SnapshotError
+from awning.store.errors import SnapshotError, StoreError
 from awning.store.folder import DataFolder
 
 ROOMS: tuple[Service, ...] = (iam.SERVICE, sts.SERVICE, s3.SERVICE, sqs.SERVICE)
@@ -143,7 +143,10 @@ class Region:
 
     async def _close(self) -> None:
         for room in self.rooms.values():
-            await room.close()
+            try:
+                await room.close()
+            except StoreError as error:
+                self.journal.notice(f"{room.name} could not store what it keeps over a stop: {error}")
         self.folder.close()
 
     def ask(self, question: Any, facts: Facts) -> Any:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 
 from awning.gateway.metrics import Requests, escape, header, histogram
-from awning.kit.courier import service_facts
+from awning.kit.call import service_facts
 from awning.kit.room import Room
 
 _LAG_EVERY = 0.25

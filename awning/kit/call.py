@@ -188,6 +188,12 @@ class Call:
         return guard(self, arn) if guard else None
 
 
+def service_facts(room: str) -> Facts:
+    """The facts of a call that a room makes by itself."""
+    arn = f"{room}.amazonaws.com"
+    return Facts(request_id="", principal=Principal("service", "", arn, arn, arn, room), account="", region="")
+
+
 def random_bytes(length: int) -> bytes:
     """The default source of randomness of a room."""
     return os.urandom(length)

@@ -11,21 +11,14 @@ import contextlib
 from collections.abc import Callable
 from functools import partial
 
-from awning.auth.principal import Principal
 from awning.contracts import Deliver
-from awning.kit.call import Call, Facts
+from awning.kit.call import Call, service_facts
 from awning.kit.deliveries import decode
 from awning.kit.room import Room
 from awning.store.outbox import Letter
 
 _AT_ONCE = 64
 _IDLE_LOOK = 1.0
-
-
-def service_facts(room: str) -> Facts:
-    """The facts of a call that a room makes by itself."""
-    arn = f"{room}.amazonaws.com"
-    return Facts(request_id="", principal=Principal("service", "", arn, arn, arn, room), account="", region="")
 
 
 class Courier:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
-from awning.kit.courier import service_facts
+from awning.kit.call import service_facts
 from awning.kit.room import Room
 from awning.kit.service import Work
 

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Protocol
 
-from awning.kit.call import Call, Facts, StillWaiting
+from awning.kit.call import Call, Facts, StillWaiting, service_facts
 from awning.kit.clock import Clock
 from awning.kit.deliveries import encode
 from awning.kit.operation import Operation, Params
@@ -218,14 +218,19 @@ class Room:
         self.waiters.wake_all()
 
     async def close(self) -> None:
-        """Finish what is queued, then close the files."""
+        """Finish what is queued, take leave, then close the files; raises what leaving raised, the files closed all the same."""
         self.release_waiters()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        await self.writer.close()
-        self.blobs.close()
-        self.database.close()
+        await self.writer.drain()
+        try:
+            if self.service.leave is not None and self.writer.broken is None:
+                await self.write(self.call(service_facts(self.name)), self.service.leave)
+        finally:
+            await self.writer.close()
+            self.blobs.close()
+            self.database.close()
 
     def resubmit(self, waiter: Any) -> None:
         """Run a waiting call again; once the region stops, it is not to wait any longer."""

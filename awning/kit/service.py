@@ -52,6 +52,7 @@ class Service:
     work: background passes. keeps: of some blob ids, those that the room's rows refer to; a room without it has no blobs.
     global_: one set of resources for all regions (iam, s3's bucket names).
     gauges: figures for /metrics, `(call) -> {(name, labels): value}`.
+    leave: stores, at a stop in good order and after all other calls, what memory alone knows and the next start may want.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Service:
     keeps: Callable[[Call, Sequence[str]], Iterable[str]] | None = None
     global_: bool = False
     gauges: Callable[[Call], Mapping[tuple[str, tuple[tuple[str, str], ...]], float]] | None = None
+    leave: Callable[[Call], None] | None = None
 
     def operations(self) -> dict[str, Operation]:
         """Return the declared operations by function name, in the order of the modules."""

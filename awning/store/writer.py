@@ -148,10 +148,14 @@ class Writer:
             if self._queue and not self._scheduled:
                 self._schedule()
 
-    async def close(self) -> None:
-        """Finish what is queued, refuse what comes later, and end the thread. The database stays open."""
+    async def drain(self) -> None:
+        """Return once nothing is queued or being committed."""
         while self._queue or self._committing or self._scheduled:
             await self._until_idle()
+
+    async def close(self) -> None:
+        """Finish what is queued, refuse what comes later, and end the thread. The database stays open."""
+        await self.drain()
         self._closed = True
         if self._thread is not None:
             self._jobs.put(False)

@@ -347,3 +347,32 @@ def test_what_is_kept_of_committed_state_is_forgotten_after_the_commit_only(work
         await workshop.close()
 
     run(scenario())
+
+
+def test_a_room_takes_leave_after_all_other_calls_and_closes_though_that_fails(workshop: Workshop) -> None:
+    seen: list[list[str]] = []
+
+    def leave(call: Call) -> None:
+        seen.append([name for (name,) in call.db.execute("SELECT name FROM notes ORDER BY name")])
+        put(call, f"left {len(seen)}", "stored")
+        if len(seen) == 2:
+            raise NoteExists("no")
+
+    async def scenario() -> None:
+        room = workshop.room(leave=leave)
+        waiting = asyncio.ensure_future(room.write(room.call(facts()), wait_for, ("b", 60.0)))
+        queued = asyncio.ensure_future(room.write(room.call(facts()), put, ("a", "queued")))
+        await asyncio.sleep(0)
+        await workshop.close()
+        assert (await queued, await waiting) == ("a", None)
+        again = workshop.room(leave=leave)
+        assert get(again.call(facts()), "left 1") == "stored"
+        with pytest.raises(NoteExists):
+            await again.close()
+        assert again.writer.queued == 0
+        last = workshop.room()
+        assert seen == [["a"], ["a", "left 1"]]
+        assert last.memory.count == 2
+        await workshop.close()
+
+    run(scenario())

@@ -21,7 +21,9 @@ SERVICE = Service(
     guard=memory.guard,
     work=(
         Work("sweep", work.sweep, every=5.0),
+        Work("forget kept receives", work.forget_receives, every=3600.0),
         Work("forget deleted queues", work.forget_deleted_queues, every=60.0),
     ),
     gauges=work.gauges,
+    leave=memory.leave,
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 from array import array
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 IN_FLIGHT_LIMIT: Final = 120_000
@@ -55,6 +56,9 @@ class Numbers:
 
     def append(self, number: int) -> None:
         self._items.append(number)
+
+    def extend(self, numbers: list[int]) -> None:
+        self._items.fromlist(numbers)
 
     def appendleft(self, number: int) -> None:
         if self._head:
@@ -127,6 +131,26 @@ class Line:
     def held(self, number: int) -> Held:
         """Where a message of this line stands; what restore() needs."""
         return Held(self._flight.get(number), self._seen.get(number))
+
+    def received(self) -> Iterator[tuple[int, Held]]:
+        """All messages that were ever received, and where they stand."""
+        return ((number, Held(self._flight.get(number), seen)) for number, seen in self._seen.items())
+
+    # What a start knows of the time before
+
+    def load(self, numbers: list[int], delayed: list[tuple[int, int]]) -> None:
+        """Let many messages wait, and others be delayed until their times, as put() does for one."""
+        self.total += len(numbers)
+        self._ready.extend(numbers)
+        for number, due in delayed:
+            self.put(number, due)
+
+    def recall(self, number: int, held: Held) -> None:
+        """Know again of a message what held() said; one that is in flight is counted by this, and another by load()."""
+        if held.until is None and held.seen is not None:
+            self._seen[number] = held.seen
+        elif held.until is not None:
+            self.restore(number, held)
 
     # Time
 

@@ -13,7 +13,7 @@ from awning.kit.service import Guard
 from awning.services.sqs import tables
 from awning.services.sqs.address import arn_of
 from awning.services.sqs.attributes import Settings, settings_of
-from awning.services.sqs.engine import Line
+from awning.services.sqs.engine import Held, Line, Seen
 
 
 class Queue:
@@ -71,25 +71,61 @@ class Memory:
 def build(db: sqlite3.Connection) -> Memory:
     """Build the derived state from the tables.
 
-    What is in flight, and how often each message was received, is known in memory only: after a start all messages wait, in the
-    order in which they were sent, which standard queues' "at least once" allows.
+    Messages wait in the order in which they were sent. What is in flight, and how often each message was received, is known if
+    the last stop was in good order; a crash forgets it, which standard queues' "at least once" allows.
     """
     memory = Memory()
     for row in tables.all_queues(db):
         memory.add(Queue(row))
     memory.last_number = tables.last_number(db)
     dead = 0
-    queue: Queue | None = None
-    # Plain tuples, and the queue of the row before tried first: this runs once for each message there is.
-    for number, queue_id, due in tables.order(db):
-        if queue is None or queue.id != queue_id:
-            queue = memory.by_id.get(queue_id)
-        if queue is None or number <= queue.purged_through:
-            dead = number
-        else:
-            queue.line.put(number, due)
+    receives = {receive.message: receive for receive in tables.kept_receives(db)}
+    for queue_id, numbers, delayed in tables.slices(db):
+        queue = memory.by_id.get(queue_id)
+        through = queue.purged_through if queue else memory.last_number
+        first = min(numbers[:1] + [number for number, _ in delayed], default=through + 1)
+        if first <= through:
+            gone = [number for number in (*numbers, *(number for number, _ in delayed)) if number <= through]
+            dead = max(dead, *gone)
+            numbers = [number for number in numbers if number > through]
+            delayed = [(number, due) for number, due in delayed if number > through]
+        if queue is not None:
+            queue.line.load(*_recall(queue.line, receives, numbers, delayed) if receives else (numbers, delayed))
     memory.sweep = Sweep(0, dead)
     return memory
+
+
+def _recall(
+    line: Line, receives: dict[int, tables.Receive], numbers: list[int], delayed: list[tuple[int, int]]
+) -> tuple[list[int], list[tuple[int, int]]]:
+    """Tell a line what is known of the receives of these messages; return those that are not in flight."""
+    waiting, late = [], []
+    for number, due in (*((number, None) for number in numbers), *delayed):
+        receive = receives.get(number)
+        if receive is not None:
+            line.recall(number, Held(receive.until, Seen(receive.times, receive.first)))
+            if receive.until is None:
+                waiting.append(number)
+        # A message that was received is delayed no longer, whatever time it was once due.
+        elif due is None:
+            waiting.append(number)
+        else:
+            late.append((number, due))
+    return sorted(waiting), late
+
+
+def leave(call: Call) -> None:
+    """Keep what is known of receives over a stop."""
+    memory: Memory = call.memory
+    tables.keep_receives(
+        call.db,
+        (
+            tables.Receive(number, held.until, held.seen.times, held.seen.first)
+            for queue in memory.queues.values()
+            for number, held in queue.line.received()
+            if held.seen is not None
+        ),
+    )
 
 
 def guard(call: Call, arn: str) -> Guard | None:

@@ -52,6 +52,11 @@ def forget_deleted_queues(call: Call) -> bool:
     return False
 
 
+def forget_receives(call: Call) -> bool:
+    """Forget what the last stop kept of receives, which the start has read: another start must not believe it after a crash."""
+    return tables.forget_receives(call.db, _SLICE)
+
+
 def gauges(call: Call) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     """How many messages stand in the fullest queues."""
     memory: Memory = call.memory

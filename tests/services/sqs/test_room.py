@@ -55,9 +55,9 @@ class Sqs:
 
 
 @asynccontextmanager
-async def running(path: Path) -> AsyncIterator[Sqs]:
+async def running(path: Path, clock: Clock | None = None) -> AsyncIterator[Sqs]:
     folder = DataFolder.open(path)
-    room = Room(SERVICE, folder, Clock(), Around())
+    room = Room(SERVICE, folder, clock or Clock(), Around())
     try:
         yield Sqs(room)
     finally:
@@ -160,8 +160,9 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
         async with running(tmp_path / "data") as sqs:
             attributes = (await sqs.get_queue_attributes(attribute_names=["All"]))["Attributes"]
             assert attributes["VisibilityTimeout"] == "7"
-            assert attributes["ApproximateNumberOfMessages"] == "1"
+            assert attributes["ApproximateNumberOfMessagesNotVisible"] == "1"
             assert (await sqs.list_queue_tags()) == {"Tags": {"a": "b"}}
+            sqs.room.clock.advance(7)
             assert await sqs.bodies() == ["kept"]
             await sqs.delete_message(receipt_handle=result["Messages"][0]["ReceiptHandle"])
             assert (await sqs.get_queue_attributes(attribute_names=["All"]))["Attributes"][
@@ -169,6 +170,49 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
             ] == "0"
 
     run(test())
+
+
+def test_a_clean_stop_keeps_what_is_in_flight_and_how_often_it_was_received(tmp_path: Path) -> None:
+    async def test() -> None:
+        names = {"message_system_attribute_names": ["ApproximateReceiveCount", "ApproximateFirstReceiveTimestamp"]}
+        clock = Clock()
+        async with running(tmp_path / "data", clock) as sqs:
+            await sqs.create_queue(queue_name="jobs")
+            for body in ("flying", "back", "late and flying", "gone", "waiting", "late"):
+                await sqs.send_message(message_body=body, delay_seconds=900 if body == "late" else 5 * ("late" in body))
+            clock.advance(10)
+            first = (await sqs.receive_message(max_number_of_messages=4, visibility_timeout=43_000, **names))[
+                "Messages"
+            ]
+            assert [message["Body"] for message in first] == ["flying", "back", "gone", "waiting"]
+            handles = {message["Body"]: message["ReceiptHandle"] for message in first}
+            await sqs.delete_message(receipt_handle=handles["gone"])
+            for body in ("back", "waiting"):
+                await sqs.change_message_visibility(receipt_handle=handles[body], visibility_timeout=0)
+            assert await sqs.bodies(visibility_timeout=43_000) == ["late and flying"]
+        async with running(tmp_path / "data", clock) as sqs:
+            assert await counts(sqs) == ("2", "2", "1")
+            work = SERVICE.work[1].run
+            await sqs.room.write(sqs.room.call(Facts("r", root_of(ACCOUNT), ACCOUNT, "us-east-1")), work)
+            again = (await sqs.receive_message(max_number_of_messages=10, **names))["Messages"]
+            assert [message["Body"] for message in again] == ["back", "waiting"]
+            assert again[0]["Attributes"] == {**first[1]["Attributes"], "ApproximateReceiveCount": "2"}
+            await sqs.change_message_visibility(receipt_handle=handles["flying"], visibility_timeout=0)
+            assert await sqs.bodies() == ["flying"]
+        async with running(tmp_path / "data", clock) as sqs:
+            assert await counts(sqs) == ("0", "4", "1")
+            clock.advance(100)
+            assert sorted(await sqs.bodies(max_number_of_messages=10)) == ["back", "flying", "waiting"]
+            clock.advance(43_000)
+            assert "late and flying" in await sqs.bodies(max_number_of_messages=10)
+
+    run(test())
+
+
+async def counts(sqs: Sqs) -> tuple[str, ...]:
+    """Visible, in flight, delayed."""
+    values = (await sqs.get_queue_attributes(attribute_names=["All"]))["Attributes"]
+    return tuple(values["ApproximateNumberOfMessages" + state] for state in ("", "NotVisible", "Delayed"))
 
 
 def test_a_hundred_thousand_messages(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from awning.services.sqs.memory import Sweep
-from awning.services.sqs.work import forget_deleted_queues, gauges, sweep
+from awning.services.sqs.memory import Sweep, leave
+from awning.services.sqs.work import forget_deleted_queues, forget_receives, gauges, sweep
 from tests.services.sqs.support import ACCOUNT, Bench, Client, OneQueue
 
 
@@ -115,3 +115,17 @@ def test_gauges_say_how_many_messages_stand_in_the_fullest_queues(bench: Bench, 
     arn = f"arn:aws:sqs:us-east-1:{ACCOUNT}:jobs"
     for state in ("visible", "in_flight", "delayed"):
         assert figures["awning_sqs_messages", (("queue", arn), ("state", state))] == 1
+
+
+def test_a_crash_does_not_find_what_an_earlier_stop_kept_of_receives(bench: Bench, queue: OneQueue) -> None:
+    for _ in range(1_200):
+        queue.send()
+    for _ in range(120):
+        queue.receive(10, visibility_timeout=43_000)
+    bench.run(bench.make_call(), leave)
+    bench.restart()
+    assert queue.counts() == (0, 1_200, 0)
+    assert bench.run(bench.make_call(), forget_receives)
+    assert not bench.run(bench.make_call(), forget_receives)
+    bench.restart()
+    assert queue.counts() == (1_200, 0, 0)
