@@ -158,3 +158,32 @@ def test_objects_are_copied(region: Any, bucket: str) -> None:
     s3.copy_object(Bucket=bucket, Key="to", CopySource={"Bucket": bucket, "Key": "from ü"})
     got = s3.get_object(Bucket=bucket, Key="to")
     assert (got["Body"].read(), got["Metadata"]) == (b"copied", {"a": "b"})
+
+
+def test_what_tools_ask_of_a_new_bucket(region: Any, name: str) -> None:
+    client = region.client("s3")
+    client.create_bucket(Bucket=name)
+    client.put_object(Bucket=name, Key="a b", Body=b"x")
+    rule = {"ObjectOwnership": "BucketOwnerEnforced"}
+    client.put_bucket_ownership_controls(Bucket=name, OwnershipControls={"Rules": [rule]})
+    with pytest.raises(ClientError) as caught:
+        client.put_bucket_ownership_controls(
+            Bucket=name, OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
+        )
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
+    (grant,) = client.get_bucket_acl(Bucket=name)["Grants"]
+    assert (grant["Grantee"]["Type"], grant["Permission"]) == ("CanonicalUser", "FULL_CONTROL")
+    assert client.get_object_acl(Bucket=name, Key="a b")["Grants"] == [grant]
+    (version,) = client.list_object_versions(Bucket=name)["Versions"]
+    assert (version["Key"], version["VersionId"]) == ("a b", "null")
+    assert client.get_object(Bucket=name, Key="a b", VersionId="null")["Body"].read() == b"x"
+    with pytest.raises(ClientError) as caught:
+        client.get_object(Bucket=name, Key="a b", VersionId="1")
+    assert caught.value.response["Error"]["Code"] == "InvalidArgument"
+    with pytest.raises(ClientError) as caught:
+        client.get_bucket_lifecycle_configuration(Bucket=name)
+    assert caught.value.response["Error"]["Code"] == "NoSuchLifecycleConfiguration"
+    assert client.get_bucket_request_payment(Bucket=name)["Payer"] == "BucketOwner"
+    asked = {"Objects": [{"Key": "a b", "VersionId": "null"}]}
+    assert client.delete_objects(Bucket=name, Delete=asked)["Deleted"] == [{"Key": "a b", "VersionId": "null"}]
+    client.delete_bucket(Bucket=name)

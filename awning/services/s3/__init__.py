@@ -8,6 +8,7 @@ from awning.kit.call import Call
 from awning.kit.service import Service, Work
 from awning.services.s3 import (
     buckets,
+    configurations,
     copying,
     deleting,
     listing,
@@ -17,6 +18,7 @@ from awning.services.s3 import (
     reading,
     tables,
     uploads,
+    versions,
 )
 from awning.services.s3.memory import Memory
 from awning.services.s3.work import forget_completed, sweep_deleted
@@ -38,7 +40,19 @@ SERVICE = Service(
     name="s3",
     model="s3",
     protocols=("rest-xml",),
-    modules=(buckets, policies, objects, reading, copying, deleting, listing, multipart, uploads),
+    modules=(
+        buckets,
+        policies,
+        objects,
+        reading,
+        copying,
+        deleting,
+        listing,
+        multipart,
+        uploads,
+        versions,
+        configurations,
+    ),
     schema=tables.SCHEMA,
     memory=Memory,
     guard=policies.guard,

@@ -152,6 +152,8 @@ def of_request(call: Call, params: Mapping[str, Any]) -> dict[str, Any]:
         context["s3:signatureversion"] = "AWS4-HMAC-SHA256" if version == "v4" else "AWS"
     if "key" in params or "delete" in params:
         context["s3:ExistingObjectTag/"] = partial(_existing_tags, call)
+    if params.get("version_id") is not None:
+        context["s3:VersionId"] = params["version_id"]
     digest = headers.get(b"x-amz-content-sha256")
     if digest is not None:
         context["s3:x-amz-content-sha256"] = digest.decode("latin-1")

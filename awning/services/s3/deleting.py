@@ -9,7 +9,7 @@ from typing import Any
 
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
-from awning.services.s3 import buckets, conditions, errors, names, objects, receiving, tables
+from awning.services.s3 import buckets, conditions, errors, names, receiving, tables
 from awning.services.s3.conditions import of_request
 
 MOST_KEYS = 1000
@@ -17,11 +17,22 @@ SLICE = 200
 """Keys deleted in one batch: a few milliseconds of statements."""
 
 
-@operation(Needs("s3:DeleteObject", names.of_object), defaults=objects.DEFAULTS, anonymous=True, context=of_request)
+@operation(
+    Needs("s3:DeleteObject", names.of_current),
+    Needs("s3:DeleteObjectVersion", names.of_version),
+    anonymous=True,
+    context=of_request,
+)
 def delete_object(
-    call: Call, bucket: str, key: str, if_match: str | None = None, expected_bucket_owner: str | None = None
+    call: Call,
+    bucket: str,
+    key: str,
+    version_id: str | None = None,
+    if_match: str | None = None,
+    expected_bucket_owner: str | None = None,
 ) -> dict[str, Any]:
     """Delete an object; with If-Match only if it is there and has this ETag."""
+    names.check_version(version_id)
     found = buckets.find(call, bucket, expected_bucket_owner)
     _delete(call, found.bucket, key, if_match)
     return {}
@@ -38,10 +49,9 @@ def _delete(call: Call, bucket: int, key: str, if_match: str | None) -> None:
 
 @operation(
     honours={
-        "delete": {"Objects": {"Key": ALL, "ETag": ALL}, "Quiet": ALL},
+        "delete": {"Objects": {"Key": ALL, "ETag": ALL, "VersionId": ALL}, "Quiet": ALL},
         "checksum_algorithm": ALL,
     },
-    defaults={"delete.Objects.VersionId": "null"},
     anonymous=True,
     context=of_request,
 )
@@ -64,17 +74,25 @@ async def delete_objects(
     for start in range(0, len(asked), SLICE):
         wanted = []
         for entry in asked[start : start + SLICE]:
-            if call.allowed("s3:DeleteObject", names.object_arn(bucket, entry["Key"])).allowed:
+            version = entry.get("VersionId")
+            action = "s3:DeleteObject" if version is None else "s3:DeleteObjectVersion"
+            context = None if version is None else {"s3:VersionId": version}
+            if call.allowed(action, names.object_arn(bucket, entry["Key"]), context).allowed:
                 wanted.append(entry)
             else:
-                failed.append({"Key": entry["Key"], "Code": "AccessDenied", "Message": "Access Denied"})
+                failed.append({**_named(entry), "Code": "AccessDenied", "Message": "Access Denied"})
         refused = await call.commit(_delete_slice, bucket, expected_bucket_owner, wanted) if wanted else {}
         for index, entry in enumerate(wanted):
             if index in refused:
-                failed.append({"Key": entry["Key"], **refused[index]})
+                failed.append({**_named(entry), **refused[index]})
             elif not quiet:
-                deleted.append({"Key": entry["Key"]})
+                deleted.append(_named(entry))
     return {"Deleted": deleted, "Errors": failed}
+
+
+def _named(entry: dict[str, Any]) -> dict[str, Any]:
+    """What a reply repeats of an entry."""
+    return {name: entry[name] for name in ("Key", "VersionId") if entry.get(name) is not None}
 
 
 def _delete_slice(
@@ -85,6 +103,7 @@ def _delete_slice(
     refused: dict[int, dict[str, str]] = {}
     for index, entry in enumerate(entries):
         try:
+            names.check_version(entry.get("VersionId"))
             _delete(call, found.bucket, entry["Key"], entry.get("ETag"))
         except errors.ServiceError as error:
             refused[index] = {"Code": error.code, "Message": error.message}

@@ -204,11 +204,19 @@ class NoSuchBucketPolicy(ServiceError):
         super().__init__("The bucket policy does not exist", BucketName=bucket)
 
 
+class NoSuchCORSConfiguration(ServiceError):
+    status = 404
+
+
 class NoSuchKey(ServiceError):
     status = 404
 
     def __init__(self, key: str) -> None:
         super().__init__("The specified key does not exist.", Key=key)
+
+
+class NoSuchLifecycleConfiguration(ServiceError):
+    status = 404
 
 
 class NoSuchPublicAccessBlockConfiguration(ServiceError):
@@ -236,6 +244,17 @@ class NoSuchUpload(ServiceError):
         )
 
 
+class NoSuchVersion(ServiceError):
+    status = 404
+
+    def __init__(self, version: str) -> None:
+        super().__init__("The specified version does not exist.", VersionId=version)
+
+
+class NoSuchWebsiteConfiguration(ServiceError):
+    status = 404
+
+
 class NotModified(ServiceError):
     """No body: the reply is the status and the headers that a 200 would have carried (RFC 9110, 15.4.5)."""
 
@@ -244,6 +263,10 @@ class NotModified(ServiceError):
     def __init__(self, headers: list[tuple[bytes, bytes]]) -> None:
         super().__init__("Not Modified")
         self.headers = headers
+
+
+class ObjectLockConfigurationNotFoundError(ServiceError):
+    status = 404
 
 
 class OperationAborted(ServiceError):
@@ -270,6 +293,14 @@ class PreconditionFailed(ServiceError):
 
     def __init__(self, condition: str) -> None:
         super().__init__("At least one of the pre-conditions you specified did not hold", Condition=condition)
+
+
+class ReplicationConfigurationNotFoundError(ServiceError):
+    status = 404
+
+
+class ServerSideEncryptionConfigurationNotFoundError(ServiceError):
+    status = 404
 
 
 class TooManyBuckets(ServiceError):

@@ -107,7 +107,8 @@ _KINDS = [
 ]
 
 
-def _contents(page: Page, url: bool, owner: dict[str, str] | None) -> list[dict[str, Any]]:
+def contents(page: Page, url: bool, owner: dict[str, str] | None) -> list[dict[str, Any]]:
+    """Return a page's rows as replies write them."""
     result = []
     for key, size, modified, etag, kind, storage_class in page.rows:
         algorithm, type_ = _KINDS[kind]
@@ -149,7 +150,8 @@ def is_url(encoding_type: str | None) -> bool:
     return encoding_type == "url"
 
 
-def _raw(text: str | None) -> bytes:
+def raw_of(text: str | None) -> bytes:
+    """Return a prefix, a delimiter or a marker as keys are stored."""
     return (text or "").encode("utf-8", "surrogateescape")
 
 
@@ -173,18 +175,18 @@ def list_objects(
     """List a bucket's objects, the first version of the operation: pages are continued by `marker`."""
     found = buckets.find(call, bucket, expected_bucket_owner)
     url = is_url(encoding_type)
-    page = page_of(call, found.bucket, _raw(prefix), _raw(delimiter), _raw(marker), limit_of(max_keys))
+    page = page_of(call, found.bucket, raw_of(prefix), raw_of(delimiter), raw_of(marker), limit_of(max_keys))
     result: dict[str, Any] = {
         "Name": bucket,
-        "Prefix": text_of(_raw(prefix), url),
-        "Marker": text_of(_raw(marker), url),
+        "Prefix": text_of(raw_of(prefix), url),
+        "Marker": text_of(raw_of(marker), url),
         "MaxKeys": limit_of(max_keys),
         "IsTruncated": page.last is not None,
-        "Contents": _contents(page, url, {"ID": names.owner_id(found.account)}),
+        "Contents": contents(page, url, {"ID": names.owner_id(found.account)}),
         "CommonPrefixes": [{"Prefix": text_of(p, url)} for p in page.prefixes],
     }
     if delimiter:
-        result["Delimiter"] = text_of(_raw(delimiter), url)
+        result["Delimiter"] = text_of(raw_of(delimiter), url)
         if page.last is not None:
             result["NextMarker"] = text_of(page.last, url)
     if url:
@@ -214,22 +216,22 @@ def list_objects_v2(
     """List a bucket's objects; a page is continued by its token, which wins over `start_after`."""
     found = buckets.find(call, bucket, expected_bucket_owner)
     url = is_url(encoding_type)
-    after = _raw(start_after) if continuation_token is None else read_token(continuation_token)
-    page = page_of(call, found.bucket, _raw(prefix), _raw(delimiter), after, limit_of(max_keys))
+    after = raw_of(start_after) if continuation_token is None else read_token(continuation_token)
+    page = page_of(call, found.bucket, raw_of(prefix), raw_of(delimiter), after, limit_of(max_keys))
     owner = {"ID": names.owner_id(found.account)} if fetch_owner else None
     result: dict[str, Any] = {
         "Name": bucket,
-        "Prefix": text_of(_raw(prefix), url),
+        "Prefix": text_of(raw_of(prefix), url),
         "MaxKeys": limit_of(max_keys),
         "KeyCount": len(page.rows) + len(page.prefixes),
         "IsTruncated": page.last is not None,
-        "Contents": _contents(page, url, owner),
+        "Contents": contents(page, url, owner),
         "CommonPrefixes": [{"Prefix": text_of(p, url)} for p in page.prefixes],
     }
     if delimiter:
-        result["Delimiter"] = text_of(_raw(delimiter), url)
+        result["Delimiter"] = text_of(raw_of(delimiter), url)
     if start_after:
-        result["StartAfter"] = text_of(_raw(start_after), url)
+        result["StartAfter"] = text_of(raw_of(start_after), url)
     if continuation_token is not None:
         result["ContinuationToken"] = continuation_token
     if page.last is not None:

@@ -21,6 +21,8 @@ _ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
 _RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3", "-an")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}")
+_VERSION = re.compile(r"[A-Za-z0-9._]{32}")
+"""The form of the ids that S3 makes."""
 _TAG = re.compile(r"[\w\s+\-=.:/@]*")
 
 MAX_KEY = 1024
@@ -92,6 +94,25 @@ def _in_existing(call: Call, bucket: str, arn: str) -> str:
 def of_tagged_object(call: Call, params: Mapping[str, Any]) -> str | None:
     """For Needs: the object's ARN, where the call also tags it."""
     return of_object(call, params) if params.get("tagging") else None
+
+
+def of_current(call: Call, params: Mapping[str, Any]) -> str | None:
+    """For Needs: the object's ARN, where the call names no version."""
+    return None if params.get("version_id") is not None else of_object(call, params)
+
+
+def of_version(call: Call, params: Mapping[str, Any]) -> str | None:
+    """For Needs: the object's ARN, where the call names a version; S3 has permissions of their own for that."""
+    return of_object(call, params) if params.get("version_id") is not None else None
+
+
+def check_version(version: str | None) -> None:
+    """Only the null version exists in buckets that never were versioned. Raises NoSuchVersion, InvalidArgument."""
+    if version is None or version == "null":
+        return
+    if _VERSION.fullmatch(version):
+        raise errors.NoSuchVersion(version)
+    raise errors.InvalidArgument("Invalid version id specified", "versionId", version)
 
 
 def copy_source(text: str) -> tuple[str, str]:

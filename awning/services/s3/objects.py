@@ -22,9 +22,6 @@ STORAGE_CLASSES = frozenset(
 )
 """Classes whose objects are read like any other; they are kept on the object and shown."""
 
-DEFAULTS: Mapping[str, Any] = {"version_id": "null"}
-"""An unversioned bucket's objects have one version, the null version."""
-
 
 def headers_of(
     content_type: str | None,
@@ -204,8 +201,11 @@ def missing(call: Call, bucket: str, key: str) -> errors.ServiceError:
     return errors.NoSuchKey(key)
 
 
-def existing(call: Call, bucket: str, owner: str | None, key: str, body: bool = False) -> tables.Object:
-    """Return an object. Raises NoSuchKey, or AccessDenied in its stead."""
+def existing(
+    call: Call, bucket: str, owner: str | None, key: str, version: str | None = None, body: bool = False
+) -> tables.Object:
+    """Return an object. Raises NoSuchVersion; NoSuchKey, or AccessDenied in its stead."""
+    names.check_version(version)
     kept = call.memory.known.get(bucket) if call.sees_committed else None
     if kept is not None:
         found = kept[0]
@@ -222,9 +222,9 @@ def existing(call: Call, bucket: str, owner: str | None, key: str, body: bool = 
 
 
 @operation(
-    Needs("s3:PutObjectTagging", names.of_object),
+    Needs("s3:PutObjectTagging", names.of_current),
+    Needs("s3:PutObjectVersionTagging", names.of_version),
     honours={"tagging": {"TagSet": {"Key": ALL, "Value": ALL}}, "checksum_algorithm": ALL},
-    defaults=DEFAULTS,
     anonymous=True,
     context=of_write,
 )
@@ -235,31 +235,43 @@ def put_object_tagging(
     tagging: dict[str, Any],
     content_md5: str | None = None,
     checksum_algorithm: str | None = None,
+    version_id: str | None = None,
     expected_bucket_owner: str | None = None,
 ) -> dict[str, Any]:
     """Replace an object's tags (at most 10)."""
     receiving.check_document(call, checksum_algorithm)
     tags = names.check_tags(tagging.get("TagSet", []), 10)
-    stored = existing(call, bucket, expected_bucket_owner, key)
+    stored = existing(call, bucket, expected_bucket_owner, key, version_id)
     tables.set_object_tags(call.db, stored.content, orjson.dumps(tags) if tags else None)
     return {}
 
 
 @operation(
-    Needs("s3:GetObjectTagging", names.of_object), reads=True, defaults=DEFAULTS, anonymous=True, context=of_request
+    Needs("s3:GetObjectTagging", names.of_current),
+    Needs("s3:GetObjectVersionTagging", names.of_version),
+    reads=True,
+    anonymous=True,
+    context=of_request,
 )
-def get_object_tagging(call: Call, bucket: str, key: str, expected_bucket_owner: str | None = None) -> dict[str, Any]:
+def get_object_tagging(
+    call: Call, bucket: str, key: str, version_id: str | None = None, expected_bucket_owner: str | None = None
+) -> dict[str, Any]:
     """Return an object's tags; there may be none."""
-    stored = existing(call, bucket, expected_bucket_owner, key)
+    stored = existing(call, bucket, expected_bucket_owner, key, version_id)
     tags = orjson.loads(stored.tags) if stored.tags else []
     return {"TagSet": [{"Key": key, "Value": value} for key, value in tags]}
 
 
-@operation(Needs("s3:DeleteObjectTagging", names.of_object), defaults=DEFAULTS, anonymous=True, context=of_request)
+@operation(
+    Needs("s3:DeleteObjectTagging", names.of_current),
+    Needs("s3:DeleteObjectVersionTagging", names.of_version),
+    anonymous=True,
+    context=of_request,
+)
 def delete_object_tagging(
-    call: Call, bucket: str, key: str, expected_bucket_owner: str | None = None
+    call: Call, bucket: str, key: str, version_id: str | None = None, expected_bucket_owner: str | None = None
 ) -> dict[str, Any]:
     """Take all tags off an object."""
-    stored = existing(call, bucket, expected_bucket_owner, key)
+    stored = existing(call, bucket, expected_bucket_owner, key, version_id)
     tables.set_object_tags(call.db, stored.content, None)
     return {}

@@ -222,10 +222,10 @@ _HONOURS: Mapping[str, Any] = {"checksum_mode": ALL}
 
 
 @operation(
-    Needs("s3:GetObject", names.of_object),
+    Needs("s3:GetObject", names.of_current),
+    Needs("s3:GetObjectVersion", names.of_version),
     reads=True,
     honours=_HONOURS,
-    defaults=objects.DEFAULTS,
     anonymous=True,
     context=of_request,
 )
@@ -245,11 +245,12 @@ def get_object(
     response_content_type: str | None = None,
     response_expires: Any = None,
     part_number: int | None = None,
+    version_id: str | None = None,
     expected_bucket_owner: str | None = None,
     checksum_mode: str | None = None,
 ) -> dict[str, Any]:
     """Return an object, a range or a part of it."""
-    found = objects.existing(call, bucket, expected_bucket_owner, key, body=True)
+    found = objects.existing(call, bucket, expected_bucket_owner, key, version_id, body=True)
     if conditions.check_read(
         found.etag, found.modified, if_match, if_none_match, if_modified_since, if_unmodified_since
     ):
@@ -262,10 +263,10 @@ def get_object(
 
 
 @operation(
-    Needs("s3:GetObject", names.of_object),
+    Needs("s3:GetObject", names.of_current),
+    Needs("s3:GetObjectVersion", names.of_version),
     reads=True,
     honours=_HONOURS,
-    defaults=objects.DEFAULTS,
     anonymous=True,
     context=of_request,
 )
@@ -285,11 +286,12 @@ def head_object(
     response_content_type: str | None = None,
     response_expires: Any = None,
     part_number: int | None = None,
+    version_id: str | None = None,
     expected_bucket_owner: str | None = None,
     checksum_mode: str | None = None,
 ) -> dict[str, Any]:
     """Return what GetObject would, without the body."""
-    found = objects.existing(call, bucket, expected_bucket_owner, key)
+    found = objects.existing(call, bucket, expected_bucket_owner, key, version_id)
     if conditions.check_read(
         found.etag, found.modified, if_match, if_none_match, if_modified_since, if_unmodified_since
     ):
@@ -301,11 +303,12 @@ def head_object(
 
 
 @operation(
-    Needs("s3:GetObject", names.of_object),
-    Needs("s3:GetObjectAttributes", names.of_object),
+    Needs("s3:GetObject", names.of_current),
+    Needs("s3:GetObjectVersion", names.of_version),
+    Needs("s3:GetObjectAttributes", names.of_current),
+    Needs("s3:GetObjectVersionAttributes", names.of_version),
     reads=True,
     honours={"object_attributes": ALL},
-    defaults=objects.DEFAULTS,
     anonymous=True,
     context=of_request,
 )
@@ -316,10 +319,11 @@ def get_object_attributes(
     object_attributes: list[str],
     max_parts: int | None = None,
     part_number_marker: int | None = None,
+    version_id: str | None = None,
     expected_bucket_owner: str | None = None,
 ) -> dict[str, Any]:
     """Return an object's ETag, checksum, parts, class and size, those that are asked for."""
-    found = objects.existing(call, bucket, expected_bucket_owner, key)
+    found = objects.existing(call, bucket, expected_bucket_owner, key, version_id)
     layout = Layout.read(found.layout) if found.layout is not None else None
     result: dict[str, Any] = {"LastModified": found.modified}
     if "ETag" in object_attributes:
