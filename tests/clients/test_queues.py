@@ -112,6 +112,39 @@ def test_a_queues_policy_lets_another_account_in(region: LiveRegion) -> None:
     assert refused(stranger.purge_queue, QueueUrl=url)[0] == "AccessDenied"
 
 
+def test_a_policy_names_only_users_and_roles_that_there_are(region: LiveRegion) -> None:
+    sqs, iam = region.client("sqs"), region.client("iam")
+    url = sqs.create_queue(QueueName="named")["QueueUrl"]
+    alice = f"arn:aws:iam::{OWNER}:user/queues-alice"
+
+    def policy(*principals: str, member: str = "Principal") -> str:
+        effect = "Allow" if member == "Principal" else "Deny"
+        statement = {"Effect": effect, member: {"AWS": [*principals]}, "Action": "sqs:*", "Resource": "*"}
+        return json.dumps({"Version": "2012-10-17", "Statement": statement})
+
+    def attributes() -> dict[str, str]:
+        return dict(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"]).get("Attributes", {}))
+
+    for document in (policy(STRANGER, alice), policy(alice, member="NotPrincipal"), policy("AIDAUNKNOWN")):
+        for call, named in (
+            (sqs.set_queue_attributes, {"QueueUrl": url}),
+            (sqs.create_queue, {"QueueName": "named-2"}),
+        ):
+            with pytest.raises(ClientError, match="Invalid value for the parameter Policy.") as caught:
+                call(**named, Attributes={"Policy": document})
+            response: Any = caught.value.response
+            assert response["Error"]["Code"] == "InvalidAttributeValue"
+    assert attributes() == {}
+    assert refused(sqs.get_queue_url, QueueName="named-2")[0] == "AWS.SimpleQueueService.NonExistentQueue"
+    iam.create_user(UserName="queues-alice")
+    both = policy(STRANGER, f"arn:aws:iam::{STRANGER}:root", alice)
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": both})
+    iam.delete_user(UserName="queues-alice")
+    sqs.add_permission(QueueUrl=url, Label="in", AWSAccountIds=[STRANGER], Actions=["SendMessage"])
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""})
+    assert attributes() == {}
+
+
 def test_what_is_not_there_yet_is_refused_by_name_and_changes_nothing(region: LiveRegion) -> None:
     sqs = region.client("sqs")
     url = sqs.create_queue(QueueName="plain")["QueueUrl"]

@@ -2,7 +2,7 @@
 
 tables.py      all state             engine.py     the order of a queue, pure
 memory.py      what is derived       lookup.py     from a QueueUrl to a queue
-conditions.py  the condition keys
+conditions.py  the condition keys   principals.py  whom a policy may name
 queues.py tags.py permissions.py messages.py       the operations
 """
 

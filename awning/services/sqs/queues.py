@@ -24,6 +24,7 @@ from awning.services.sqs.errors import (
 )
 from awning.services.sqs.lookup import absent, committed, find, milliseconds, own, stored
 from awning.services.sqs.memory import Memory, Queue, Sweep
+from awning.services.sqs.principals import check_principals
 from awning.services.sqs.receipts import SECRET_LENGTH
 from awning.services.sqs.tags import check_tags
 
@@ -70,6 +71,8 @@ def create_queue(
             "You must wait 60 seconds after deleting a queue before you can create another with the same name."
         )
     settings_of(wanted, arn)
+    if "Policy" in wanted:
+        check_principals(call, wanted["Policy"])
     tables.insert_queue(
         call.db,
         account=call.account,
@@ -159,7 +162,10 @@ def get_queue_attributes(call: Call, queue_url: str, attribute_names: list[str] 
 @operation(Needs("sqs:SetQueueAttributes", queue_arn), honours={"attributes": SETTABLE}, context=conditions)
 def set_queue_attributes(call: Call, queue_url: str, attributes: dict[str, str]) -> None:
     """Set attributes; they are in force at once, for messages that are there too where it is the retention period."""
-    reconfigure(call, own(call, queue_url), attributes)
+    queue = own(call, queue_url)
+    reconfigure(call, queue, attributes)
+    if attributes.get("Policy"):
+        check_principals(call, attributes["Policy"])
 
 
 @operation(Needs("sqs:PurgeQueue", queue_arn), context=conditions)
