@@ -130,7 +130,7 @@ def test_a_policy_names_only_users_and_roles_that_there_are(region: LiveRegion) 
             (sqs.set_queue_attributes, {"QueueUrl": url}),
             (sqs.create_queue, {"QueueName": "named-2"}),
         ):
-            with pytest.raises(ClientError, match="Invalid value for the parameter Policy.") as caught:
+            with pytest.raises(ClientError, match=r"Invalid value for the parameter Policy\.") as caught:
                 call(**named, Attributes={"Policy": document})
             response: Any = caught.value.response
             assert response["Error"]["Code"] == "InvalidAttributeValue"

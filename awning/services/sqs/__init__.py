@@ -20,6 +20,7 @@ SERVICE = Service(
     memory=memory.build,
     guard=memory.guard,
     work=(
+        Work("survey", work.survey, every=5.0),
         Work("sweep", work.sweep, every=5.0),
         Work("forget kept receives", work.forget_receives, every=3600.0),
         Work("forget deleted queues", work.forget_deleted_queues, every=60.0),

@@ -45,6 +45,21 @@ class Sweep(NamedTuple):
     through: int = 0
 
 
+class Survey(NamedTuple):
+    """What the last whole walk through the queues found: the shortest retention period of those that hold messages, in
+    milliseconds, and the fullest ones by their ids.
+
+    Of a walk under way: all `ids`, `at` which of them it is, and what it has found so far.
+    """
+
+    shortest: int | None = None
+    fullest: tuple[int, ...] = ()
+    ids: tuple[int, ...] = ()
+    at: int = 0
+    shortest_so_far: int | None = None
+    fullest_so_far: tuple[int, ...] = ()
+
+
 class Memory:
     """The derived state of all queues. `last_number` only grows: a number is not used again, whatever becomes of its call."""
 
@@ -53,6 +68,7 @@ class Memory:
         self.by_id: dict[int, Queue] = {}
         self.last_number = 0
         self.sweep = Sweep()
+        self.survey = Survey()
 
     def add(self, queue: Queue) -> None:
         self.queues[queue.arn] = queue

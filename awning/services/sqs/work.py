@@ -10,7 +10,7 @@ import heapq
 from awning.kit.call import Call
 from awning.services.sqs import tables
 from awning.services.sqs.lookup import milliseconds
-from awning.services.sqs.memory import Memory, Sweep
+from awning.services.sqs.memory import Memory, Survey, Sweep
 from awning.services.sqs.messages import delete
 from awning.services.sqs.queues import DELETED_RECENTLY
 
@@ -22,12 +22,12 @@ def sweep(call: Call) -> bool:
     """Look at the next 1,000 messages and delete the dead ones; return whether more are to be looked at.
 
     Messages stand in the order in which they were sent. So a sweep ends at the first one that is younger than every queue's
-    retention period, once it has passed what purges and deletions have left.
+    retention period, as the last survey found them, once it has passed what purges and deletions have left.
     """
     memory: Memory = call.memory
     now = milliseconds(call.now)
     before = memory.sweep
-    shortest = min((queue.settings.retention for queue in memory.queues.values() if queue.line.total), default=None)
+    shortest = memory.survey.shortest
     rows = tables.standings(call.db, before.at, _SLICE)
     ended, at, swept = len(rows) < _SLICE, before.at, []
     for number, queue_id, sent, due in rows:
@@ -46,6 +46,24 @@ def sweep(call: Call) -> bool:
     return not ended
 
 
+def survey(call: Call) -> bool:
+    """Look at the next 1,000 queues, for the sweep and the gauges; return whether more are to be looked at."""
+    memory: Memory = call.memory
+    before = memory.survey
+    ids = before.ids or tuple(memory.by_id)
+    at = before.at + _SLICE
+    shortest, fullest = before.shortest_so_far, before.fullest_so_far
+    found = [memory.by_id[id] for id in (*fullest, *ids[before.at : at]) if id in memory.by_id]
+    for queue in found:
+        if queue.line.total and (shortest is None or queue.settings.retention < shortest):
+            shortest = queue.settings.retention
+    fullest = tuple(queue.id for queue in heapq.nlargest(_GAUGED, found, key=lambda queue: queue.line.total))
+    more = at < len(ids)
+    after = Survey(before.shortest, before.fullest, ids, at, shortest, fullest) if more else Survey(shortest, fullest)
+    call.apply(lambda: setattr(memory, "survey", after), lambda: setattr(memory, "survey", before))
+    return more
+
+
 def forget_deleted_queues(call: Call) -> bool:
     """Free the names of queues that were deleted a minute ago."""
     tables.forget_deleted(call.db, milliseconds(call.now) - DELETED_RECENTLY)
@@ -58,11 +76,11 @@ def forget_receives(call: Call) -> bool:
 
 
 def gauges(call: Call) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    """How many messages stand in the fullest queues."""
+    """How many messages stand in the queues that the last survey found to be the fullest."""
     memory: Memory = call.memory
     now = milliseconds(call.now)
     figures: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
-    for queue in heapq.nlargest(_GAUGED, memory.queues.values(), key=lambda queue: queue.line.total):
+    for queue in [memory.by_id[id] for id in memory.survey.fullest if id in memory.by_id]:
         for state, count in zip(("visible", "in_flight", "delayed"), queue.line.counts(now), strict=True):
             figures["awning_sqs_messages", (("queue", queue.arn), ("state", state))] = float(count)
     return figures

@@ -14,6 +14,7 @@ from awning.kit.clock import Clock
 from awning.kit.room import Room
 from awning.services.sqs import SERVICE
 from awning.services.sqs.memory import build
+from awning.services.sqs.work import forget_receives
 from awning.store.folder import DataFolder
 
 ACCOUNT = "111122223333"
@@ -192,8 +193,7 @@ def test_a_clean_stop_keeps_what_is_in_flight_and_how_often_it_was_received(tmp_
             assert await sqs.bodies(visibility_timeout=43_000) == ["late and flying"]
         async with running(tmp_path / "data", clock) as sqs:
             assert await counts(sqs) == ("2", "2", "1")
-            work = SERVICE.work[1].run
-            await sqs.room.write(sqs.room.call(Facts("r", root_of(ACCOUNT), ACCOUNT, "us-east-1")), work)
+            await sqs.room.write(sqs.room.call(Facts("r", root_of(ACCOUNT), ACCOUNT, "us-east-1")), forget_receives)
             again = (await sqs.receive_message(max_number_of_messages=10, **names))["Messages"]
             assert [message["Body"] for message in again] == ["back", "waiting"]
             assert again[0]["Attributes"] == {**first[1]["Attributes"], "ApproximateReceiveCount": "2"}

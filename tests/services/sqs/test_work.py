@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from awning.services.sqs.memory import Sweep, leave
-from awning.services.sqs.work import forget_deleted_queues, forget_receives, gauges, sweep
+from awning.services.sqs.work import forget_deleted_queues, forget_receives, gauges, survey, sweep
 from tests.services.sqs.support import ACCOUNT, Bench, Client, OneQueue
 
 
@@ -12,7 +12,15 @@ def rows(bench: Bench) -> int:
     return count
 
 
+def look(bench: Bench) -> None:
+    """A whole survey."""
+    while bench.run(bench.make_call(), survey):
+        pass
+
+
 def run(bench: Bench) -> bool:
+    """One step of the sweep, after a survey."""
+    look(bench)
     more: bool = bench.run(bench.make_call(), sweep)
     return more
 
@@ -110,6 +118,8 @@ def test_gauges_say_how_many_messages_stand_in_the_fullest_queues(bench: Bench, 
     queue.send()
     queue.send(delay_seconds=1)
     queue.receive()
+    assert gauges(bench.make_call()) == {}
+    look(bench)
     figures = gauges(bench.make_call())
     assert len(figures) == 300
     arn = f"arn:aws:sqs:us-east-1:{ACCOUNT}:jobs"
@@ -129,3 +139,29 @@ def test_a_crash_does_not_find_what_an_earlier_stop_kept_of_receives(bench: Benc
     assert not bench.run(bench.make_call(), forget_receives)
     bench.restart()
     assert queue.counts() == (1_200, 0, 0)
+
+
+def test_a_survey_looks_at_a_thousand_queues_at_a_time(bench: Bench, client: Client) -> None:
+    short = OneQueue(client, "short", MessageRetentionPeriod="60")
+    for number in range(2_000):
+        client.create_queue(queue_name=f"q{number}")
+    full, empty = OneQueue(client, "full"), OneQueue(client, "empty", MessageRetentionPeriod="60")
+    full.send()
+    assert [bench.run(bench.make_call(), survey) for _ in range(3)] == [True, True, False]
+    memory = bench.memory
+    assert memory.survey.shortest == 345_600_000
+    assert memory.survey.fullest[0] == memory.queues[full.attributes()["QueueArn"]].id
+    short.send()
+    assert bench.run(bench.make_call(), survey)
+    assert memory.survey.shortest == 345_600_000
+    client.delete_queue(queue_url=empty.url)
+    client.delete_queue(queue_url=full.url)
+    assert not any("full" in labels[0][1] for _, labels in gauges(bench.make_call()))
+    with bench.batch(fails=True):
+        assert bench.run(bench.make_call(), survey)
+        assert not bench.run(bench.make_call(), survey)
+    assert memory.survey.shortest == 345_600_000
+    look(bench)
+    assert memory.survey.shortest == 60_000
+    assert len(memory.survey.fullest) == 100
+    assert memory.survey.at == 0
