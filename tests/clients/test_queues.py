@@ -178,3 +178,21 @@ def test_the_query_protocol(region: LiveRegion) -> None:
     assert "<Attribute><Name>SenderId</Name>" in reply
     status, reply = query(f"/{OWNER}/absent", Action="ReceiveMessage")
     assert (status, "<Code>AWS.SimpleQueueService.NonExistentQueue</Code>" in reply) == (400, True)
+
+
+def test_what_is_in_flight_stays_so_over_a_stop_and_is_delivered_again_after_a_crash(own_region: LiveRegion) -> None:
+    sqs = own_region.start().client("sqs")
+    sqs.create_queue(QueueName="jobs")
+    path = f"/{OWNER}/jobs"
+    sqs.send_message(QueueUrl=own_region.endpoint + path, MessageBody="a")
+    sqs.receive_message(QueueUrl=own_region.endpoint + path, VisibilityTimeout=43_200)
+    assert own_region.stop() == 0
+    sqs = own_region.start().client("sqs")
+    url = own_region.endpoint + path
+    counts = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert (counts["ApproximateNumberOfMessages"], counts["ApproximateNumberOfMessagesNotVisible"]) == ("0", "1")
+    sqs.send_message(QueueUrl=url, MessageBody="b")
+    own_region.kill()
+    sqs = own_region.start().client("sqs")
+    messages = sqs.receive_message(QueueUrl=own_region.endpoint + path, MaxNumberOfMessages=10)["Messages"]
+    assert [message["Body"] for message in messages] == ["a", "b"]
