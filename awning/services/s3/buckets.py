@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -15,7 +15,7 @@ import orjson
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
 from awning.services.s3 import errors, names, receiving, tables
-from awning.services.s3.conditions import of_request, of_write
+from awning.services.s3.conditions import of_bucket_tags, of_request, of_write
 from awning.services.s3.tables import Bucket
 
 MOST_BUCKETS = 10_000
@@ -40,6 +40,19 @@ def check(call: Call, bucket: Bucket, owner: str | None) -> None:
         raise errors.AccessDenied("Access Denied")
     if bucket.region != call.region and (call.facts.signed or "").startswith("v4"):
         raise elsewhere(call, bucket)
+
+
+def number_of(call: Call, name: str) -> int:
+    """Return the bucket that a call was authorised for, by its number: a bucket of this name made later has another.
+
+    To be asked before the call first waits. Raises NoSuchBucket.
+    """
+    kept = call.memory.known.get(name)
+    bucket = kept[0] if kept is not None else tables.find_bucket(call.db, name)
+    if bucket is None:
+        raise errors.NoSuchBucket(name)
+    number: int = bucket.bucket
+    return number
 
 
 def elsewhere(call: Call, bucket: Bucket) -> errors.ServiceError:
@@ -85,8 +98,16 @@ def _of_new_bucket(call: Call, params: Mapping[str, Any]) -> str:
     return names.bucket_arn(params["bucket"])
 
 
+def _where(asks: Callable[[Mapping[str, Any]], Any]) -> Callable[[Call, Mapping[str, Any]], str | None]:
+    """For Needs: the new bucket's ARN, where its request asks for something that needs a permission of its own."""
+    return lambda call, params: names.bucket_arn(params["bucket"]) if asks(params) else None
+
+
 @operation(
     Needs("s3:CreateBucket", _of_new_bucket),
+    Needs("s3:PutBucketAcl", _where(lambda params: params.get("acl") not in (None, "private"))),
+    Needs("s3:PutBucketOwnershipControls", _where(lambda params: params.get("object_ownership"))),
+    Needs("s3:TagResource", _where(lambda params: (params.get("create_bucket_configuration") or {}).get("Tags"))),
     honours={
         "acl": ALL,
         "create_bucket_configuration": {"LocationConstraint": ALL, "Tags": {"Key": ALL, "Value": ALL}},
@@ -215,7 +236,7 @@ def get_bucket_versioning(call: Call, bucket: str, expected_bucket_owner: str | 
     Needs("s3:PutBucketTagging", names.of_bucket),
     honours={"tagging": {"TagSet": {"Key": ALL, "Value": ALL}}, "checksum_algorithm": ALL},
     anonymous=True,
-    context=of_request,
+    context=of_bucket_tags,
 )
 def put_bucket_tagging(
     call: Call,

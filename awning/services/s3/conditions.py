@@ -5,7 +5,7 @@ Rules (RFC 9110, sections 13 and 14; S3 user guide, "Conditional requests").
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -207,7 +207,19 @@ def of_write(call: Call, params: Mapping[str, Any]) -> dict[str, Any]:
     configuration = params.get("create_bucket_configuration")
     if configuration and "LocationConstraint" in configuration:
         context["s3:LocationConstraint"] = configuration["LocationConstraint"]
+    if configuration and configuration.get("Tags"):
+        context.update(_of_tags(configuration["Tags"]))
     return context
+
+
+def of_bucket_tags(call: Call, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a bucket's tagging: the tags that it brings."""
+    return {**of_request(call, params), **_of_tags(params["tagging"].get("TagSet", []))}
+
+
+def _of_tags(tags: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    pairs = names.check_tags(tags, 50)
+    return {"aws:TagKeys": [key for key, _ in pairs], **{f"aws:RequestTag/{key}": value for key, value in pairs}}
 
 
 def _tags(tagging: Any) -> list[list[str]]:

@@ -47,6 +47,7 @@ def source_of(
     Needs("s3:PutObject", names.of_object),
     Needs("s3:GetObject", names.of_source),
     Needs("s3:PutObjectTagging", names.of_tagged_object),
+    Needs("s3:PutObjectAcl", names.of_acl_object),
     honours={
         "acl": ALL,
         "checksum_algorithm": ALL,
@@ -91,7 +92,7 @@ async def copy_object(
     replaced = (content_type, cache_control, content_disposition, content_encoding, content_language, expires, metadata)
     headers = objects.headers_of(*replaced)
     tags = objects.tags_of(tagging)
-    objects.early_checks(call, bucket, expected_bucket_owner, key, raw_key, if_match, if_none_match)
+    begun = objects.early_checks(call, bucket, expected_bucket_owner, key, raw_key, if_match, if_none_match).bucket
     matching = (copy_source_if_match, copy_source_if_none_match)
     dates = (copy_source_if_modified_since, copy_source_if_unmodified_since)
     from_bucket, from_key, source = source_of(call, copy_source, expected_source_bucket_owner, *matching, *dates)
@@ -116,6 +117,7 @@ async def copy_object(
         content.stored,
         objects.publish,
         bucket,
+        begun,
         expected_bucket_owner,
         key,
         raw_key,

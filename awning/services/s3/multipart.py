@@ -73,6 +73,7 @@ def _kind(algorithm: str | None, type_: str | None) -> int:
 @operation(
     Needs("s3:PutObject", names.of_object),
     Needs("s3:PutObjectTagging", names.of_tagged_object),
+    Needs("s3:PutObjectAcl", names.of_acl_object),
     honours={
         "acl": ALL,
         "checksum_algorithm": ALL,

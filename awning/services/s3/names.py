@@ -96,6 +96,11 @@ def of_tagged_object(call: Call, params: Mapping[str, Any]) -> str | None:
     return of_object(call, params) if params.get("tagging") else None
 
 
+def of_acl_object(call: Call, params: Mapping[str, Any]) -> str | None:
+    """For Needs: the object's ARN, where the call brings an ACL."""
+    return of_object(call, params) if params.get("acl") is not None else None
+
+
 def of_current(call: Call, params: Mapping[str, Any]) -> str | None:
     """For Needs: the object's ARN, where the call names no version."""
     return None if params.get("version_id") is not None else of_object(call, params)

@@ -82,6 +82,7 @@ def new_content(
 def publish(
     call: Call,
     bucket: str,
+    begun: int,
     owner: str | None,
     key: str,
     raw_key: bytes,
@@ -89,12 +90,17 @@ def publish(
     if_match: str | None,
     if_none_match: str | None,
 ) -> int:
-    """Make a content the key's object; return when it was modified, in seconds. Runs in a batch."""
+    """Make a content the key's object; return when it was modified, in seconds. Runs in a batch.
+
+    begun: the number of the bucket that was there at the beginning; another of its name gets nothing. Raises NoSuchBucket.
+    """
     db = call.db
     place = tables.find_place(db, bucket, raw_key)
     if place is None:
         raise errors.NoSuchBucket(bucket)
     found, old = place
+    if found.bucket != begun:
+        raise errors.NoSuchBucket(bucket)
     buckets.check(call, found, owner)
     if if_match is not None or if_none_match is not None:
         conditions.check_write(key, old[0] if old else None, if_match, if_none_match)
@@ -111,6 +117,7 @@ def publish(
 @operation(
     Needs("s3:PutObject", names.of_object),
     Needs("s3:PutObjectTagging", names.of_tagged_object),
+    Needs("s3:PutObjectAcl", names.of_acl_object),
     honours={"acl": ALL, "checksum_algorithm": ALL, "metadata": ALL, "storage_class": STORAGE_CLASSES},
     anonymous=True,
     context=of_write,
@@ -153,6 +160,7 @@ async def put_object(
     )
     md5 = checksums.content_md5(content_md5)
     check_acl(acl)
+    begun = buckets.number_of(call, bucket)
     raw_key = names.key_bytes(key)
     headers = headers_of(
         content_type, cache_control, content_disposition, content_encoding, content_language, expires, metadata
@@ -167,7 +175,17 @@ async def put_object(
     kind = checksums.kind_of(wanted.algorithm, checksums.FULL_OBJECT)
     content = new_content(received, kind, headers, tags, storage_class)
     await receiving.commit(
-        call, content.stored, publish, bucket, expected_bucket_owner, key, raw_key, content, if_match, if_none_match
+        call,
+        content.stored,
+        publish,
+        bucket,
+        begun,
+        expected_bucket_owner,
+        key,
+        raw_key,
+        content,
+        if_match,
+        if_none_match,
     )
     return {"ETag": content.etag, **checksums.shown(kind, content.checksum)}
 

@@ -28,7 +28,7 @@ def test_a_name_belongs_to_all_accounts_together(s3: S3) -> None:
         s3.create_bucket(bucket="box", as_=s3.call(OTHER))
     assert raised.value.members == {"BucketName": "box"}
     # Before any policy is asked: the owner's would only say that a stranger may not create it.
-    (need,) = s3.operations["create_bucket"].needs
+    need, *_ = s3.operations["create_bucket"].needs
     assert callable(need.resource)
     with pytest.raises(errors.BucketAlreadyExists):
         need.resource(s3.call(OTHER), {"bucket": "box"})
@@ -170,3 +170,30 @@ def test_tags(s3: S3) -> None:
 
 def test_a_bucket_that_was_never_versioned_says_nothing(s3: S3) -> None:
     assert s3.get_bucket_versioning(bucket="box") == {}
+
+
+def test_what_a_new_bucket_brings_needs_permissions_of_its_own(s3: S3) -> None:
+    def asked(**params: object) -> list[str]:
+        given = {"bucket": "new", **params}
+        needs = s3.operations["create_bucket"].needs
+        return [n.action for n in needs if callable(n.resource) and n.resource(s3.call(), given)]
+
+    assert asked() == ["s3:CreateBucket"]
+    assert asked(acl="private") == ["s3:CreateBucket"]
+    assert asked(acl="public-read") == ["s3:CreateBucket", "s3:PutBucketAcl"]
+    assert asked(object_ownership="BucketOwnerEnforced") == ["s3:CreateBucket", "s3:PutBucketOwnershipControls"]
+    tags = {"Tags": [{"Key": "team", "Value": "x"}]}
+    assert asked(create_bucket_configuration=tags) == ["s3:CreateBucket", "s3:TagResource"]
+
+
+def test_policies_see_the_tags_that_a_bucket_gets(s3: S3) -> None:
+    tags = [{"Key": "team", "Value": "x"}]
+    create, tag = s3.operations["create_bucket"].context, s3.operations["put_bucket_tagging"].context
+    assert create is not None
+    assert tag is not None
+    for seen in (
+        create(s3.call(), {"bucket": "new", "create_bucket_configuration": {"Tags": tags}}),
+        tag(s3.call(), {"bucket": "box", "tagging": {"TagSet": tags}}),
+    ):
+        assert seen["aws:TagKeys"] == ["team"]
+        assert seen["aws:RequestTag/team"] == "x"

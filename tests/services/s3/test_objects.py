@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import zlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -392,3 +393,29 @@ def test_who_copies_tags_must_be_allowed_to(s3: S3) -> None:
         tagging_directive="REPLACE",
         deny=lambda a, _: a == "s3:GetObjectTagging",
     )
+
+
+@pytest.mark.parametrize("size", [3, 500_000])
+def test_a_bucket_made_anew_gets_nothing_of_what_was_begun_before(s3: S3, size: int) -> None:
+    call = s3.call()
+
+    class Swapped(Payload):
+        async def blocks(self) -> AsyncIterator[bytes]:
+            await s3.run("delete_bucket", s3.call(), {"bucket": "box"})
+            await s3.run("create_bucket", s3.call(OTHER), {"bucket": "box"})
+            yield self.data
+
+    with pytest.raises(errors.NoSuchBucket):
+        s3.put_object(bucket="box", key="a", body=Swapped(bytes(size), {}, small=False), as_=call)
+    assert s3.list_objects_v2(bucket="box", as_=s3.call(OTHER))["Contents"] == []
+    s3.work()
+    assert s3.files() == []
+
+
+def test_an_acl_needs_a_permission_of_its_own(s3: S3) -> None:
+    for name in ("put_object", "copy_object", "create_multipart_upload"):
+        (need,) = (need for need in s3.operations[name].needs if need.action == "s3:PutObjectAcl")
+        assert callable(need.resource)
+        assert need.resource(s3.call(), {"bucket": "box", "key": "k"}) is None
+        given = {"bucket": "box", "key": "k", "acl": "bucket-owner-full-control"}
+        assert need.resource(s3.call(), given) == "arn:aws:s3:::box/k"
