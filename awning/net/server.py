@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from email.utils import formatdate
 
+from awning.net.accepting import Acceptor
 from awning.net.connection import Connection
 from awning.net.limits import Limits
 from awning.net.messages import Handler, Request
@@ -46,7 +47,7 @@ class Counters:
 class Listener:
     """An open port or socket file. `port` is the real one; 0 for a socket file."""
 
-    def __init__(self, server: Server, servers: list[asyncio.AbstractServer], port: int, path: str | None) -> None:
+    def __init__(self, server: Server, servers: list[Acceptor], port: int, path: str | None) -> None:
         self._server = server
         self._servers = servers
         self._file = (path, os.stat(path).st_ino) if path is not None else None
@@ -107,15 +108,12 @@ class Server:
             for family, address in addresses:
                 taken = sockets[0].getsockname()[1] if sockets else port
                 sockets.append(_bound(family, (address[0], taken, *address[2:])))
-            servers = [
-                await self.loop.create_server(lambda: Connection(self, tls, control=False), sock=one, backlog=_BACKLOG)
-                for one in sockets
-            ]
+            servers = [self._accepting(one, tls, control=False) for one in sockets]
         except OSError:
             for one in sockets:
                 one.close()
             raise
-        return self._opened(Listener(self, list(servers), sockets[0].getsockname()[1], None))
+        return self._opened(Listener(self, servers, sockets[0].getsockname()[1], None))
 
     async def listen_unix(self, path: str) -> Listener:
         """Listen on a socket file that only its owner can open; a stale one of that name is replaced. Raises
@@ -127,9 +125,7 @@ class Server:
             one.setblocking(False)
             one.bind(path)
             os.chmod(path, 0o600)  # before listen(): nobody can have connected
-            server = await self.loop.create_unix_server(
-                lambda: Connection(self, None, control=True), sock=one, backlog=_BACKLOG
-            )
+            server = self._accepting(one, None, control=True)
         except OSError:
             one.close()
             raise
@@ -181,6 +177,9 @@ class Server:
         self.counters.refused[reason] += 1
 
     # Its own
+
+    def _accepting(self, one: socket.socket, tls: Tls | None, *, control: bool) -> Acceptor:
+        return Acceptor(self.loop, one, _BACKLOG, lambda: Connection(self, tls, control=control), self.refused)
 
     def _opened(self, listener: Listener) -> Listener:
         self.listeners.add(listener)

@@ -240,6 +240,39 @@ def test_too_many_connections_are_told_so(run: Run) -> None:
     run(main())
 
 
+def test_new_clients_are_accepted_at_once_however_busy_the_loop(run: Run) -> None:
+    async def main() -> None:
+        async with serving() as (server, listener):
+            clients = [socket.create_connection(("127.0.0.1", listener.port)) for _ in range(60)]
+            for _ in range(20):
+                await asyncio.sleep(0)  # a turn of the loop; with one client a turn there would be 20
+            assert server.counters.accepted == 60
+            for client in clients:
+                client.close()
+
+    run(main())
+
+
+def test_a_system_without_descriptors_refuses_for_a_while_only(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    accept = socket.socket.accept
+    failures = [OSError(24, "Too many open files")]
+
+    def failing(one: socket.socket) -> Any:
+        if failures:
+            raise failures.pop()
+        return accept(one)
+
+    async def main() -> None:
+        async with serving() as (server, listener):
+            monkeypatch.setattr(socket.socket, "accept", failing)
+            answer = await ask(listener.port, GOOD + LAST)
+            monkeypatch.undo()
+            assert answer.startswith(b"HTTP/1.1 200 OK")
+            assert server.counters.refused == {"accept: Too many open files": 1}
+
+    run(main())
+
+
 def test_a_waiting_handler_learns_that_its_client_has_gone(run: Run) -> None:
     async def main() -> None:
         ended: list[str] = []
