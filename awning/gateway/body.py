@@ -16,6 +16,7 @@ from awning.protocols.errors import NamedError, ServiceError
 
 _BLOCK = 1024 * 1024
 _INLINE = 128 * 1024
+_SMALL = 64 * 1024
 
 
 class PayloadBody:
@@ -35,11 +36,30 @@ class PayloadBody:
         self.trailers: dict[str, str] = {}
         self.whole: bytes | None = None
         if request.payload is not None:
-            try:
-                self.whole = decoder.feed(request.payload)
-                self.trailers = decoder.finish({})
-            except Refused as error:
-                raise translate(error) from None
+            self._decode(request.payload)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is worth to take a body at once that is not here yet, as the client waits for `100 Continue`."""
+        size = self._request.content_length
+        return self.whole is None and size is not None and size <= _SMALL
+
+    async def take(self) -> None:
+        """Read a small body whole: an operation then needs no streaming for it. Raises ServiceError."""
+        try:
+            raw = await self._request.read(_SMALL)
+        except BodyError as error:
+            raise body_error(error) from None
+        self._decode(raw)
+
+    def _decode(self, raw: bytes) -> None:
+        trailers = {name.decode("latin-1"): value.decode("latin-1") for name, value in self._request.trailers.items()}
+        try:
+            self.whole = self._decoder.feed(raw)
+            self.trailers = self._decoder.finish(trailers)
+        except Refused as error:
+            self.whole = None
+            raise self._translate(error) from None
 
     async def read(self, limit: int) -> bytes:
         """Return the whole payload. Raises ServiceError, also where it has more than `limit` bytes."""

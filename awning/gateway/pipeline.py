@@ -145,6 +145,9 @@ class Gateway:
             self.understand(exchange)
         self.authorise(exchange)
         entry, bound, call, params = exchange.needs()
+        body = exchange.body
+        if isinstance(body, PayloadBody) and body.is_small:
+            await body.take()
         result = await entry.room.run(bound.operation, call, params)
         reply = bound.wire.write(result if result is not None else {}, exchange.request_id, exchange.protocol)
         return reply if exchange.form is None else exchange.form.reply(reply, result["ETag"])
