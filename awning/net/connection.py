@@ -129,9 +129,17 @@ class Connection(asyncio.Protocol):
             self._stepper.cancel()
         if self._stepper is not None or self._out.busy:
             self._server.orphans.add(self)
+        else:
+            self._let_go()
         self._data = b""
         self._filter = None
         self._server.release(self)
+
+    def _let_go(self) -> None:
+        """Break the cycles that would keep a closed connection and its TLS until the garbage collector comes by."""
+        self._body = None
+        self._request = None
+        self._out.let_go()
 
     def pause_writing(self) -> None:
         self._out.pause()
@@ -408,6 +416,7 @@ class Connection(asyncio.Protocol):
             error = TypeError(f"A handler returns a Response, not {response!r}.")
         if self._state == LOST:
             self._server.settle(self)
+            self._let_go()
             if error is None:
                 self._close_unsent(response.body)
             elif not isinstance(error, asyncio.CancelledError | BodyError):
@@ -488,6 +497,7 @@ class Connection(asyncio.Protocol):
             self._server.on_error(request, error)
         if self._state == LOST:
             self._server.settle(self)
+            self._let_go()
         elif error is None:
             self._finish()
         elif self._out.begun:

@@ -167,3 +167,12 @@ class Outgoing:
         self._sender = None
         if self._stepper is not None:
             self._stepper.cancel()
+
+    def let_go(self) -> None:
+        """Nothing is sent any more: drop TLS, and the way back to the connection."""
+        self.tls = None
+        self._sent = _ignore
+
+
+def _ignore(_: BaseException | None) -> None:
+    """Stands where nobody listens any more."""
