@@ -113,6 +113,9 @@ class Gateway:
         except StoreError as error:
             exchange.detail = f"store: {error}"
             reply = self.refuse(exchange, ServiceUnavailable(f"The region could not store this: {error}"))
+        except asyncio.CancelledError:
+            exchange.let_go()
+            raise
         except Exception as error:
             self.journal.failure(exchange.request_id, error)
             reply = self.refuse(

@@ -120,6 +120,7 @@ class Run(Unit):
             self._wait(error)
             return
         outcome.run = None
+        del self.outcome  # it keeps the error, whose traceback keeps this run
         outcome.set_exception(error)
 
     def _wait(self, waiting: StillWaiting) -> None:

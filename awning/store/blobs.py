@@ -174,7 +174,7 @@ class BlobWriter:
         "_aborted",
         "_blobs",
         "_busy",
-        "_error",
+        "_failed",
         "_fd",
         "_jobs",
         "_path",
@@ -195,7 +195,7 @@ class BlobWriter:
         self._busy = False
         self._aborted = False
         self._placed = False
-        self._error: BlobFailed | None = None
+        self._failed: tuple[str, bool] | None = None
         self._publication: Completion[str] | None = None
 
     def write(self, data: bytes | bytearray | memoryview, hashers: Sequence[Hasher] = ()) -> Completion[None]:
@@ -279,16 +279,16 @@ class BlobWriter:
     @contextlib.contextmanager
     def _guarded(self) -> Any:
         """Turn a system's error into BlobFailed, and leave nothing behind."""
-        if self._error is not None:
-            raise self._error
+        if self._failed is not None:
+            raise BlobFailed(*self._failed)
         if self._aborted:
             raise BlobFailed("The blob was given up.")
         try:
             yield
         except OSError as error:
-            self._error = BlobFailed(f"A blob was not stored: {error.strerror}.", error.errno in _NO_SPACE)
+            self._failed = (f"A blob was not stored: {error.strerror}.", error.errno in _NO_SPACE)
             self._clean()
-            raise self._error from error
+            raise BlobFailed(*self._failed) from error
 
     def _clean(self) -> None:
         self._close()

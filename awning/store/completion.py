@@ -50,7 +50,10 @@ class Completion(Generic[T]):
         if self._state == _CANCELLED:
             raise asyncio.CancelledError
         if self._error is not None:
-            raise self._error
+            try:
+                raise self._error
+            finally:
+                del self  # else the error's traceback would keep what keeps the error
         return self._value  # type: ignore[return-value]
 
     def exception(self) -> BaseException | None:
@@ -103,7 +106,10 @@ class Completion(Generic[T]):
         if self._state == _PENDING:
             self._asyncio_future_blocking = True
             yield self
-        return self.result()
+        try:
+            return self.result()
+        finally:
+            del self
 
     __iter__ = __await__
 

@@ -17,16 +17,21 @@ def in_thread(executor: ThreadPoolExecutor, function: Callable[[], T]) -> Comple
 
     Cancelling the completion does not stop the thread.
     """
-    loop = asyncio.get_running_loop()
-    completion: Completion[T] = Completion(loop)
-
-    def run() -> None:
-        try:
-            result = function()
-        except BaseException as error:
-            loop.call_soon_threadsafe(completion.set_exception, error)
-        else:
-            loop.call_soon_threadsafe(completion.set_result, result)
-
-    executor.submit(run)
+    completion: Completion[T] = Completion(asyncio.get_running_loop())
+    executor.submit(_run, [(function, completion)])
     return completion
+
+
+def _run(job: list[tuple[Callable[[], T], Completion[T]]]) -> None:
+    # An error's traceback keeps this frame and its callers', and the completion keeps the error: what they held of both
+    # would be a cycle that only the garbage collector takes apart, megabytes to be written among it.
+    function, completion = job.pop()
+    loop = completion.get_loop()
+    try:
+        result = function()
+    except BaseException as error:
+        loop.call_soon_threadsafe(completion.set_exception, error)
+    else:
+        loop.call_soon_threadsafe(completion.set_result, result)
+    finally:
+        del function, completion

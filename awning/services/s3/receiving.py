@@ -131,6 +131,9 @@ async def receive(
             if isinstance(error, Exception):
                 await aborted
         raise
+    finally:
+        # What failed keeps its error, whose traceback keeps this frame: it must not keep what failed.
+        writing = None
 
 
 async def commit(call: Call, stored: Stored, function: Callable[..., Any], *args: Any) -> Any:
