@@ -126,7 +126,7 @@ class Gateway:
         headers = reply.headers
         if request.method != "HEAD" and isinstance(reply.body, bytes | FileSlice):
             # The connection knows these lengths itself; checking ours against its own costs more than leaving it out.
-            headers = [field for field in headers if field[0] != b"Content-Length"]
+            headers = [field for field in headers if field[0] != b"content-length"]
         return Response(reply.status, headers, reply.body)
 
     def names_bucket(self, request: Request) -> bool:
