@@ -14,9 +14,9 @@ _UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.
 _PLAIN_PATH = _UNRESERVED + b"/"
 
 _ESCAPE = rb"%(?:[0189A-F][0-9A-F]|2[0-9A-CF]|3[A-F]|[46]0|5[B-E]|7[B-DF])"
-_WORD = rb"(?:[A-Za-z0-9._~-]++|" + _ESCAPE + rb")*+"
-_is_clean_path = re.compile(rb"(?:[A-Za-z0-9._~/-]++|" + _ESCAPE + rb")*+").fullmatch
-_is_clean_query = re.compile(_WORD + rb"=" + _WORD + rb"(?:&" + _WORD + rb"=" + _WORD + rb")*+").fullmatch
+_WORD = rb"(?:[A-Za-z0-9._~-]++|" + _ESCAPE + rb")*"
+_is_clean_path = re.compile(rb"(?:[A-Za-z0-9._~/-]++|" + _ESCAPE + rb")*").fullmatch
+_is_clean_query = re.compile(_WORD + rb"=" + _WORD + rb"(?:&" + _WORD + rb"=" + _WORD + rb")*").fullmatch
 
 Pairs = list[tuple[bytes, bytes]]
 

@@ -83,7 +83,7 @@ class Form:
         return b'<?xml version="1.0" encoding="UTF-8"?>\n' + text.encode("utf-8")
 
 
-_URL: Final = ":/?#[]@!$&'()*+,;=%-._~"
+_URL: Final = ":/?#[]@!$&'*+(),;=%-._~"
 
 
 def _is_url(text: str) -> bool:

@@ -9,9 +9,9 @@ from awning.net.limits import Limits, Refusal
 
 _SIZE_LINE = re.compile(
     rb"([0-9A-Fa-f]{1,12}+)"
-    rb"((?:;[!#$%&'*+\-.^_`|~0-9A-Za-z]++(?:=(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++|\"[\t\x20\x21\x23-\x5b\x5d-\x7e]*+\"))?+)*+)\r\n"
+    rb"((?:;[!#$%&'*+\-.^_`|~0-9A-Za-z]++(?:=(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++|\"[\t\x20\x21\x23-\x5b\x5d-\x7e]*+\"))?)*)\r\n"
 )
-_SIZE_PREFIX = re.compile(rb"(?:[0-9A-Fa-f]{1,12}+(?:;[^\x00-\x08\x0a-\x1f\x7f-\xff]*+)?+\r?+)?+")
+_SIZE_PREFIX = re.compile(rb"(?:[0-9A-Fa-f]{1,12}+(?:;[^\x00-\x08\x0a-\x1f\x7f-\xff]*+)?\r?)?")
 _SIZE_LINE_BYTES = 256
 _ILLEGAL_TRAILER = re.compile(rb"\n|\r[^\n]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _FORBIDDEN_TRAILERS = frozenset(

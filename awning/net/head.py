@@ -17,7 +17,7 @@ _TARGET = rb"[\x21\x24-\x3b\x3d\x3f-\x7e]"  # visible, without " # < >
 _VALUE = rb"[\t\x20-\x7e\x80-\xff]"
 _METHOD_BYTES = 32
 
-FIELDS = re.compile(rb"(?:" + _TOKEN + rb"++:" + _VALUE + rb"*+\r\n)*+")
+FIELDS = re.compile(rb"(?:" + _TOKEN + rb"++:" + _VALUE + rb"*+\r\n)*")
 """Header or trailer fields, each with its line end."""
 
 _HEAD = re.compile(
@@ -26,7 +26,7 @@ _HEAD = re.compile(
 _REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb"++) (" + _TARGET + rb"++) HTTP/([0-9])\.([0-9])")
 _ILLEGAL = re.compile(rb"(?<!\r)\n|\r[^\n]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _TRAILING_BLANKS = re.compile(rb"[ \t]++\r\n")
-_HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+;=%-]*+|\[[0-9A-Fa-f:.]++\])(?::[0-9]{0,5}+)?")
+_HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'*+();=%-]*+|\[[0-9A-Fa-f:.]++\])(?::[0-9]{0,5}+)?")
 _ABSOLUTE = re.compile(rb"https?://([^/?]*+)(.*)")
 
 

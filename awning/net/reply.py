@@ -11,7 +11,7 @@ _NAME = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 _VALUE = rb"[\t\x20-\x7e\x80-\xff]*+"
 _FIELD = re.compile(_NAME + rb": " + _VALUE + rb"\r\n")
 _OWN = rb"(?i:connection|content-length|date|keep-alive|trailer|transfer-encoding|upgrade)"
-_ORDINARY = re.compile(rb"(?:(?!" + _OWN + rb":)" + _FIELD.pattern + rb")*+")
+_ORDINARY = re.compile(rb"(?:(?!" + _OWN + rb":)" + _FIELD.pattern + rb")*")
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _CONNECTION = {
     (0, False): b"Connection: close\r\n\r\n",

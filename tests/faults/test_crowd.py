@@ -41,13 +41,13 @@ class Work:
 
     def __init__(self, live: LiveRegion) -> None:
         self.live = live
-        url = live.client("sqs").create_queue(QueueName="work")["QueueUrl"]
+        url = live.client("sqs").create_queue(QueueName="crowded")["QueueUrl"]
         s3 = live.client("s3")
-        s3.create_bucket(Bucket="work")
-        s3.put_object(Bucket="work", Key="key", Body=bytes(1000))
+        s3.create_bucket(Bucket="crowd")
+        s3.put_object(Bucket="crowd", Key="key", Body=bytes(1000))
         self.requests = (
             raw.sqs(live, "SendMessage", QueueUrl=url, MessageBody="m" * 200),
-            raw.sign(live, "GET", "/work/key").head,
+            raw.sign(live, "GET", "/crowd/key").head,
         )
 
     def cost(self) -> float:
@@ -95,7 +95,7 @@ class Trickle(threading.Thread):
 
     def __init__(self, live: LiveRegion, count: int) -> None:
         super().__init__(daemon=True)
-        request = raw.sign(live, "PUT", "/work/slow", length=1_000_000).head
+        request = raw.sign(live, "PUT", "/crowd/slow", length=1_000_000).head
         self.clients = [(raw.connect(live), b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Slow: ") for _ in range(count)]
         for connection, _ in self.clients[::2]:
             connection.sendall(request)
@@ -169,7 +169,7 @@ def test_clients_that_send_a_byte_a_second_are_told_to_hurry(live: LiveRegion) -
         time.sleep(1)
     assert trickle.refused() == 20
     trickle.stop()
-    assert "Contents" not in live.client("s3").list_objects_v2(Bucket="work", Prefix="slow")
+    assert "Contents" not in live.client("s3").list_objects_v2(Bucket="crowd", Prefix="slow")
 
 
 def pollers(live: LiveRegion, count: int, seconds: float, wait: int) -> float:

@@ -45,7 +45,8 @@ def spoken(live: LiveRegion, *pieces: bytes) -> bytes:
     with raw.connect(live) as connection, contextlib.suppress(ConnectionError):
         for piece in pieces:
             connection.sendall(piece)
-        connection.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # a reset may have taken the connection already
+            connection.shutdown(socket.SHUT_WR)
         while block := connection.recv(65536):
             answer += block
     return answer
