@@ -174,15 +174,20 @@ def tear(connection: socket.socket, how: str) -> None:
 def answer(connection: socket.socket) -> tuple[int, bytes]:
     """Read one response; return its status and body. An interim 100 is passed over."""
     with connection.makefile("rb") as file:
-        while True:
-            status = int(file.readline().split()[1])
-            length = 0
-            while (line := file.readline()) not in (b"\r\n", b""):
-                name, _, value = line.partition(b":")
-                if name.lower() == b"content-length":
-                    length = int(value)
-            if status != 100:
-                return status, file.read(length)
+        return read_answer(file)
+
+
+def read_answer(file: Any) -> tuple[int, bytes]:
+    """Read one response from a connection's file, which may have read ahead."""
+    while True:
+        status = int(file.readline().split()[1])
+        length = 0
+        while (line := file.readline()) not in (b"\r\n", b""):
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length":
+                length = int(value)
+        if status != 100:
+            return status, file.read(length)
 
 
 def exchange(live: LiveRegion, *pieces: bytes, tls: bool = False) -> tuple[int, bytes]:

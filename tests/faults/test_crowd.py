@@ -17,23 +17,10 @@ import pytest
 
 from tests.conftest import LiveRegion
 from tests.faults import raw
+from tests.faults.figures import processor_seconds, share
 
 HEALTH = b"GET /_awning/health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 REQUESTS = 600
-
-
-def processor_seconds(live: LiveRegion) -> float:
-    """Return the processor time that the region's threads have used so far."""
-    assert live.process is not None
-    tasks = Path(f"/proc/{live.process.pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
-
-
-def share(live: LiveRegion, seconds: float) -> float:
-    """Return how much of a processor the region uses while nothing is asked of it."""
-    before, begun = processor_seconds(live), time.monotonic()
-    time.sleep(seconds)
-    return (processor_seconds(live) - before) / (time.monotonic() - begun)
 
 
 class Work:

@@ -10,7 +10,6 @@ import random
 import statistics
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,16 +20,10 @@ from tests.conftest import LiveRegion
 from tests.faults import raw
 from tests.faults.audit import assert_clean
 from tests.faults.conftest import MakeRegion
+from tests.faults.figures import resident
 
 ALLOWED = 8 << 20
 """Bytes that memory may grow by from the second quarter to the last; ten minutes are about half a million requests."""
-
-
-def resident(live: LiveRegion) -> int:
-    """Return the region's resident bytes."""
-    assert live.process is not None
-    pages = Path(f"/proc/{live.process.pid}/statm").read_text().split()[1]
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 class Load(threading.Thread):
