@@ -280,7 +280,7 @@ class Gateway:
 
     def decide(self, exchange: Exchange, action: str, resource: str, context: Context) -> Decision:
         """Decide one permission on one resource (an ARN)."""
-        if not self.enforce:
+        if not self.enforce and exchange.principal is not ANONYMOUS:
             return Decision(True, Why.NOT_ENFORCED, None, None, list)
         call = exchange.call
         assert call is not None
