@@ -102,6 +102,8 @@ def body_error(error: BodyError) -> ServiceError:
     """Name a body that could not be read to its end in S3's words."""
     if error.reason == "too large":
         return NamedError("EntityTooLarge", "The request's body is larger than this operation takes.", 400)
+    if error.reason == "stalled":
+        return NamedError("RequestTimeout", "The request's body came too slowly; the connection is closed.", 400)
     return NamedError(
         "IncompleteBody", "The request's body ended before the number of bytes that its head announced.", 400
     )

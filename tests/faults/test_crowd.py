@@ -106,6 +106,13 @@ class Trickle(threading.Thread):
                 gone += 1
         return gone
 
+    def answer(self, number: int) -> tuple[int, bool]:
+        """Return the status that a client was refused with, and whether the code is S3's."""
+        connection = self.clients[number][0]
+        connection.settimeout(30)
+        status, body = raw.answer(connection)
+        return status, b"<Code>RequestTimeout</Code>" in body
+
     def stop(self) -> None:
         self.halt.set()
         self.join()
@@ -155,6 +162,7 @@ def test_clients_that_send_a_byte_a_second_are_told_to_hurry(live: LiveRegion) -
     while trickle.refused() < 20 and time.monotonic() < deadline:
         time.sleep(1)
     assert trickle.refused() == 20
+    assert {trickle.answer(number) for number in range(20)} == {(400, True), (408, False)}
     trickle.stop()
     assert "Contents" not in live.client("s3").list_objects_v2(Bucket="crowd", Prefix="slow")
 
