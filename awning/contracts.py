@@ -89,3 +89,63 @@ class Deliver:
 
     arn: str
     group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """An AWS service that acts for a resource: `service` is its principal ("sns.amazonaws.com"), `arn` the resource
+    (aws:SourceArn) and `account` its owner (aws:SourceAccount)."""
+
+    service: str
+    arn: str
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class MaySend:
+    """May this service put messages on this queue, as the queue's policy has it now? Answered by sqs: bool; None where there
+    is no such queue."""
+
+    arn: str
+    sender: Sender
+
+
+@dataclass(frozen=True, slots=True)
+class MayPublish:
+    """May this service publish to this topic, as the topic's policy has it now? Answered by sns: bool; None where there is no
+    such topic."""
+
+    arn: str
+    sender: Sender
+
+
+@dataclass(frozen=True, slots=True)
+class SendToQueue(Deliver):
+    """A message for a queue, whose policy decides. Accepted by sqs; raises Undeliverable where it may not, or where there is
+    no such queue.
+
+    `attributes` as SendMessage takes them (binary values as base64 text). `message_group` and `deduplication` are
+    MessageGroupId and MessageDeduplicationId. The delivery's own `group` orders it in the outbox: "" for standard queues.
+    """
+
+    service: str = ""
+    source_arn: str = ""
+    source_account: str = ""
+    body: str = ""
+    attributes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    message_group: str | None = None
+    deduplication: str | None = None
+    trace: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PublishToTopic(Deliver):
+    """A message for a topic, whose policy decides. Accepted by sns; raises Undeliverable where it may not, or where there is
+    no such topic."""
+
+    service: str = ""
+    source_arn: str = ""
+    source_account: str = ""
+    message: str = ""
+    subject: str | None = None
+    attributes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from functools import partial
 
 from awning.contracts import Deliver
 from awning.kit.call import Call, service_facts
-from awning.kit.deliveries import decode
+from awning.kit.deliveries import TryAgain, Undeliverable, decode
 from awning.kit.room import Room
 from awning.store.outbox import Letter
 
@@ -71,26 +71,40 @@ class Courier:
         room = self.room
         try:
             delivery = decode(letter.kind, letter.payload)
-            target = self._find(type(delivery))
-            if target is None:
-                raise LookupError(f"No room accepts {letter.kind}.")
-            call = target.call(service_facts(room.name))
-            await target.write(call, accept, (target, letter, delivery))
+            carry = room.service.carries.get(type(delivery))
+            if carry is not None:
+                await carry(room.call(service_facts(room.name)), delivery)
+            else:
+                target = self._find(type(delivery))
+                if target is None:
+                    raise LookupError(f"No room accepts {letter.kind}.")
+                call = target.call(service_facts(room.name))
+                await target.write(call, accept, (target, letter, delivery))
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
-            self._report(f"outbox of {room.name}: {letter.kind} to {letter.arn}: {reason}")
-            call = room.call(service_facts(room.name))
-            jitter = call.random(1)[0] / 256
-            given_up = await room.write(
-                call, lambda call: room.outbox.failed(call.db, letter.seq, call.now, reason, jitter)
-            )
-            if given_up is not None:
-                self._report(
-                    f"outbox of {room.name}: gave {letter.kind} to {letter.arn} up after {given_up.attempts} tries."
-                )
+            await self._failed(letter, error)
             return
         call = room.call(service_facts(room.name))
         await room.write(call, lambda call: room.outbox.delivered(call.db, letter.seq))
+
+    async def _failed(self, letter: Letter, error: Exception) -> None:
+        room = self.room
+        reason = f"{type(error).__name__}: {error}"
+        self._report(f"outbox of {room.name}: {letter.kind} to {letter.arn}: {reason}")
+
+        def file(call: Call) -> Letter | None:
+            wait = error.seconds if isinstance(error, TryAgain) else None
+            given_up = room.outbox.failed(
+                call.db, letter.seq, call.now, reason, call.random(1)[0] / 256, isinstance(error, Undeliverable), wait
+            )
+            if given_up is not None and room.service.given_up is not None:
+                room.service.given_up(call, decode(letter.kind, letter.payload), reason)
+            return given_up
+
+        given_up = await room.write(room.call(service_facts(room.name)), file)
+        if given_up is not None:
+            self._report(
+                f"outbox of {room.name}: gave {letter.kind} to {letter.arn} up after {given_up.attempts} tries."
+            )
 
 
 def accept(call: Call, room: Room, letter: Letter, delivery: Deliver) -> None:

@@ -10,6 +10,18 @@ from awning import contracts
 from awning.contracts import Deliver
 
 
+class Undeliverable(Exception):
+    """A delivery that no further try will bring about; the text says why. The sender gives it up at once."""
+
+
+class TryAgain(Exception):
+    """A delivery that failed and is to be tried again in `seconds`."""
+
+    def __init__(self, reason: str, seconds: float) -> None:
+        super().__init__(reason)
+        self.seconds = seconds
+
+
 def encode(delivery: Deliver) -> tuple[str, str, str, bytes]:
     """Write a delivery as the outbox keeps it: kind, ARN, group, payload."""
     content = {field.name: getattr(delivery, field.name) for field in dataclasses.fields(delivery)}

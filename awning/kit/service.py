@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -49,6 +49,9 @@ class Service:
     guard: answers, from committed state, what a resource says about its users (None: there is no such resource).
     answers: contracts' questions to functions `(call, question) -> answer`; they read only.
     accepts: contracts' deliveries to functions `(call, delivery) -> None`; they run in a batch, exactly once each.
+    carries: deliveries that the room itself takes out of the region (web hooks, mail), to coroutine functions
+    `(call, delivery) -> None`; they run on their own, at least once each. Both may raise Undeliverable or TryAgain
+    (kit/deliveries.py). given_up: `(call, delivery, reason)` runs in the transaction that drops a delivery for good.
     work: background passes. keeps: of some blob ids, those that the room's rows refer to; a room without it has no blobs.
     global_: one set of resources for all regions (iam, s3's bucket names).
     gauges: figures for /metrics, `(call) -> {(name, labels): value}`.
@@ -64,6 +67,8 @@ class Service:
     guard: Callable[[Call, str], Guard | None] | None = None
     answers: Mapping[type, Callable[..., Any]] = field(default_factory=dict)
     accepts: Mapping[type, Callable[..., None]] = field(default_factory=dict)
+    carries: Mapping[type, Callable[..., Awaitable[None]]] = field(default_factory=dict)
+    given_up: Callable[..., None] | None = None
     work: Sequence[Work] = ()
     keeps: Callable[[Call, Sequence[str]], Iterable[str]] | None = None
     global_: bool = False

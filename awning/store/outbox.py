@@ -95,9 +95,18 @@ class Outbox:
             if following is not None:
                 db.execute("UPDATE _outbox SET due = created WHERE seq = ?", (following,))
 
-    def failed(self, db: sqlite3.Connection, seq: int, now: float, error: str, jitter: float = 0.5) -> Letter | None:
-        """Try a letter again later. Returns it where patience is at its end: it has been removed, and is the caller's to put
-        wherever dead letters go, in this transaction."""
+    def failed(
+        self,
+        db: sqlite3.Connection,
+        seq: int,
+        now: float,
+        error: str,
+        jitter: float = 0.5,
+        hopeless: bool = False,
+        wait: float | None = None,
+    ) -> Letter | None:
+        """Try a letter again later, in `wait` seconds where the room knows better. Returns it where patience is at its end or
+        it is `hopeless`: it has been removed, and is the caller's to put wherever dead letters go, in this transaction."""
         row = db.execute(
             f"UPDATE _outbox SET attempts = attempts + 1, error = ? WHERE seq = ? RETURNING {_COLUMNS}", (error, seq)
         ).fetchone()
@@ -105,10 +114,12 @@ class Outbox:
             return None
         letter = Letter(self.sender, 0, *row)
         patience = self.patience
-        if letter.attempts >= patience.tries or now - letter.created >= patience.age:
+        if hopeless or letter.attempts >= patience.tries or now - letter.created >= patience.age:
             self.delivered(db, seq)
             return letter
-        db.execute("UPDATE _outbox SET due = ? WHERE seq = ?", (now + patience.wait(letter.attempts, jitter), seq))
+        if wait is None:
+            wait = patience.wait(letter.attempts, jitter)
+        db.execute("UPDATE _outbox SET due = ? WHERE seq = ?", (now + wait, seq))
         return None
 
     def fresh(self, db: sqlite3.Connection, letter: Letter) -> bool:
