@@ -3,19 +3,20 @@
 tables.py      all state             engine.py     the order of a queue, pure
 memory.py      what is derived       lookup.py     from a QueueUrl to a queue
 conditions.py  the condition keys   principals.py  whom a policy may name
-queues.py tags.py permissions.py messages.py       the operations
+queues.py tags.py permissions.py                    the operations on queues
+sending.py receiving.py deleting.py hiding.py      the operations on messages
 """
 
 from __future__ import annotations
 
 from awning.kit.service import Service, Work
-from awning.services.sqs import memory, messages, permissions, queues, tables, tags, work
+from awning.services.sqs import deleting, hiding, memory, permissions, queues, receiving, sending, tables, tags, work
 
 SERVICE = Service(
     name="sqs",
     model="sqs",
     protocols=("json", "query"),
-    modules=(queues, tags, permissions, messages),
+    modules=(queues, tags, permissions, sending, receiving, deleting, hiding),
     schema=tables.SCHEMA,
     memory=memory.build,
     guard=memory.guard,

@@ -78,3 +78,8 @@ class ReceiptHandleIsInvalid(ServiceError):
 
 class TooManyEntriesInBatchRequest(ServiceError):
     """A batch has more than ten entries."""
+
+
+def invalid(value: object, parameter: str, reason: str) -> InvalidParameterValue:
+    """The error for a parameter's value, in the words that AWS uses."""
+    return InvalidParameterValue(f"Value {value} for parameter {parameter} is invalid. Reason: {reason}")

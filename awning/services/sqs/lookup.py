@@ -5,12 +5,17 @@ Memory holds what the running batch has done; a read must only see what is commi
 
 from __future__ import annotations
 
+from typing import Final
+
 from awning.kit.call import Call
 from awning.kit.errors import AccessDenied
 from awning.services.sqs import tables
 from awning.services.sqs.address import arn_of, place
 from awning.services.sqs.errors import QueueDoesNotExist
 from awning.services.sqs.memory import Memory, Queue
+
+LONGEST_WAIT: Final = 20
+"""Seconds that a receive may wait."""
 
 
 def find(call: Call, queue_url: str) -> Queue:
@@ -63,6 +68,12 @@ def absent() -> QueueDoesNotExist:
 def milliseconds(seconds: float) -> int:
     """Seconds since the epoch as tables and engine count them. Rounded, so that a time given out in seconds comes back."""
     return round(seconds * 1000)
+
+
+def wake(call: Call, queue: Queue, now: int, visible: int) -> None:
+    """Let a waiting receiver look again, where one that waits now may live to see the message."""
+    if visible < now + LONGEST_WAIT * 1000:
+        call.wake(queue.key)
 
 
 def _check_owner(call: Call, account: str, queue_url: str) -> None:

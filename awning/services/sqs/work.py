@@ -9,9 +9,9 @@ import heapq
 
 from awning.kit.call import Call
 from awning.services.sqs import tables
+from awning.services.sqs.deleting import delete
 from awning.services.sqs.lookup import milliseconds
 from awning.services.sqs.memory import Memory, Survey, Sweep
-from awning.services.sqs.messages import delete
 from awning.services.sqs.queues import DELETED_RECENTLY
 
 _SLICE = 1_000

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from awning.kit.call import StillWaiting
-from awning.services.sqs import messages as operations
+from awning.services.sqs import receiving
 from awning.services.sqs.errors import (
     BatchEntryIdsNotDistinct,
     BatchRequestTooLong,
@@ -262,9 +262,9 @@ def test_a_long_poll_ends_empty_at_its_time(bench: Bench, client: Client, queue:
     call = bench.make_call()
     params = {"queue_url": queue.url, "wait_time_seconds": 5}
     with pytest.raises(StillWaiting):
-        bench.run(call, operations.receive_message, **params)
+        bench.run(call, receiving.receive_message, **params)
     bench.now += 5
-    assert bench.run(call, operations.receive_message, **params) == {}
+    assert bench.run(call, receiving.receive_message, **params) == {}
 
 
 def test_the_queue_says_how_long_to_wait_unless_the_call_does(queue: OneQueue) -> None:

@@ -1,0 +1,140 @@
+"""ReceiveMessage. On a standard queue a receive only changes memory: what a crash makes it forget is delivered again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from awning.kit.call import Call
+from awning.kit.operation import ALL, Needs, operation
+from awning.services.sqs import message_attributes as attributes_of
+from awning.services.sqs import tables
+from awning.services.sqs.address import queue_arn
+from awning.services.sqs.batches import BATCH
+from awning.services.sqs.conditions import conditions
+from awning.services.sqs.deleting import delete
+from awning.services.sqs.engine import IN_FLIGHT_LIMIT, Line, Seen, Taken
+from awning.services.sqs.errors import InvalidAttributeName, OverLimit, invalid
+from awning.services.sqs.hiding import LONGEST_HIDING
+from awning.services.sqs.lookup import LONGEST_WAIT, find, milliseconds, wake
+from awning.services.sqs.memory import Queue
+from awning.services.sqs.receipts import write_handle
+
+_SYSTEM_ATTRIBUTES = frozenset(
+    {
+        "All",
+        "SenderId",
+        "SentTimestamp",
+        "ApproximateReceiveCount",
+        "ApproximateFirstReceiveTimestamp",
+        "AWSTraceHeader",
+    }
+    # These may be asked for, and are absent: messages of standard queues do not have them.
+    | {"SequenceNumber", "MessageDeduplicationId", "MessageGroupId", "DeadLetterQueueSourceArn"}
+)
+
+
+@operation(
+    Needs("sqs:ReceiveMessage", queue_arn),
+    anonymous=True,
+    honours={"attribute_names": ALL, "message_system_attribute_names": ALL},
+    context=conditions,
+)
+def receive_message(
+    call: Call,
+    queue_url: str,
+    attribute_names: list[str] | None = None,
+    message_system_attribute_names: list[str] | None = None,
+    message_attribute_names: list[str] | None = None,
+    max_number_of_messages: int | None = None,
+    visibility_timeout: int | None = None,
+    wait_time_seconds: int | None = None,
+) -> dict[str, Any]:
+    """Take up to ten messages, and hide them from others for the visibility timeout; wait up to 20 s for the first."""
+    queue = find(call, queue_url)
+    count = 1 if max_number_of_messages is None else max_number_of_messages
+    if not 1 <= count <= BATCH:
+        raise invalid(count, "MaxNumberOfMessages", "Must be between 1 and 10, if provided.")
+    if visibility_timeout is not None and not 0 <= visibility_timeout <= LONGEST_HIDING:
+        raise invalid(visibility_timeout, "VisibilityTimeout", f"Must be >= 0 and <= {LONGEST_HIDING}, if provided.")
+    wait = queue.settings.wait if wait_time_seconds is None else wait_time_seconds
+    if not 0 <= wait <= LONGEST_WAIT:
+        raise invalid(wait, "WaitTimeSeconds", f"Must be >= 0 and <= {LONGEST_WAIT}, if provided.")
+    system_names = {*(attribute_names or ()), *(message_system_attribute_names or ())}
+    for name in system_names - _SYSTEM_ATTRIBUTES:
+        raise InvalidAttributeName(f"Unknown Attribute {name}.")
+
+    now = milliseconds(call.now)
+    until = now + (queue.settings.visibility if visibility_timeout is None else visibility_timeout * 1000)
+    found = _take(call, queue, count, now, until)
+    if found:
+        if queue.line.waiting():
+            call.wake(queue.key)
+        else:
+            wake(call, queue, now, until)
+        return {"Messages": [_message(queue, *item, now, system_names, message_attribute_names) for item in found]}
+    if wait == 0 and queue.line.full:
+        raise OverLimit(
+            f"Too many messages in flight: the limit is {IN_FLIGHT_LIMIT}. Delete messages after processing them."
+        )
+    due = queue.line.next_due()
+    call.wait(queue.key, wait, retry_at=None if due is None else due / 1000)
+    return {}
+
+
+def _take(call: Call, queue: Queue, count: int, now: int, until: int) -> list[tuple[int, Seen, tables.MessageRow]]:
+    """Take messages from the line; those whose retention period is over are deleted instead."""
+    found: list[tuple[int, Seen, tables.MessageRow]] = []
+    queue.line.settle(now)
+    while len(found) < count and (numbers := _take_numbers(call, queue.line, count - len(found), now, until)):
+        for number in numbers:
+            row = tables.read_message(call.db, number)
+            if row.sent + queue.settings.retention <= now:
+                delete(call, queue, number)
+            else:
+                found.append((number, queue.line.seen(number), row))
+    return found
+
+
+def _take_numbers(call: Call, line: Line, count: int, now: int, until: int) -> list[int]:
+    if not line.waiting():
+        return []
+    taken: list[Taken] = []
+    call.apply(lambda: line.take(count, now, until, taken), lambda: line.give_back(taken))
+    return [number for number, _, removed in taken if not removed]
+
+
+def _message(
+    queue: Queue,
+    number: int,
+    seen: Seen,
+    row: tables.MessageRow,
+    now: int,
+    system_names: set[str],
+    attribute_names: list[str] | None,
+) -> dict[str, Any]:
+    message: dict[str, Any] = {
+        "MessageId": row.id,
+        "ReceiptHandle": write_handle(queue.secret, number, now, seen.times),
+        "MD5OfBody": row.md5.hex(),
+        "Body": row.body,
+    }
+    if system_names:
+        message["Attributes"] = _system_attributes(row, seen, system_names)
+    if row.attributes and attribute_names:
+        chosen = attributes_of.choose(attributes_of.unpack(row.attributes), attribute_names)
+        if chosen:
+            message["MessageAttributes"] = chosen
+            message["MD5OfMessageAttributes"] = attributes_of.digest(chosen)
+    return message
+
+
+def _system_attributes(row: tables.MessageRow, seen: Seen, names: set[str]) -> dict[str, str]:
+    values = {
+        "SenderId": row.sender,
+        "SentTimestamp": str(row.sent),
+        "ApproximateReceiveCount": str(seen.times),
+        "ApproximateFirstReceiveTimestamp": str(seen.first),
+    }
+    if row.trace is not None:
+        values["AWSTraceHeader"] = row.trace
+    return values if "All" in names else {name: value for name, value in values.items() if name in names}

@@ -1,0 +1,190 @@
+"""SendMessage, one at a time or in batches. What is sent is a row before its reply."""
+
+from __future__ import annotations
+
+from hashlib import md5
+from typing import Any, NamedTuple
+
+from awning.kit.call import Call
+from awning.kit.operation import ALL, Needs, operation
+from awning.services.sqs import message_attributes as attributes_of
+from awning.services.sqs import tables
+from awning.services.sqs.address import queue_arn
+from awning.services.sqs.batches import Entry, check_entries, each
+from awning.services.sqs.conditions import conditions
+from awning.services.sqs.errors import (
+    BatchRequestTooLong,
+    InvalidMessageContents,
+    InvalidParameterValue,
+    MissingParameter,
+)
+from awning.services.sqs.lookup import find, milliseconds, wake
+from awning.services.sqs.memory import Memory, Queue
+
+_BATCH_BYTES = 1_048_576
+_LONGEST_DELAY = 900
+_TRACE = {"AWSTraceHeader": ALL}
+
+MessageAttributes = dict[str, dict[str, Any]]
+
+
+class Draft(NamedTuple):
+    """A message that was found to be in order. `delay` in milliseconds; the digests are MD5 in hexadecimal."""
+
+    body: str
+    md5: bytes
+    delay: int
+    attributes: bytes | None
+    attributes_md5: str | None
+    trace: str | None
+    trace_md5: str | None
+
+
+@operation(
+    Needs("sqs:SendMessage", queue_arn),
+    anonymous=True,
+    honours={"message_attributes": ALL, "message_system_attributes": _TRACE},
+    context=conditions,
+)
+def send_message(
+    call: Call,
+    queue_url: str,
+    message_body: str,
+    delay_seconds: int | None = None,
+    message_attributes: MessageAttributes | None = None,
+    message_system_attributes: MessageAttributes | None = None,
+) -> dict[str, Any]:
+    """Put one message on the queue; it becomes visible after the delay."""
+    queue = find(call, queue_url)
+    return put(call, queue, draft_of(queue, message_body, delay_seconds, message_attributes, message_system_attributes))
+
+
+@operation(
+    Needs("sqs:SendMessage", queue_arn),
+    anonymous=True,
+    honours={
+        "entries": {
+            "Id": ALL,
+            "MessageBody": ALL,
+            "DelaySeconds": ALL,
+            "MessageAttributes": ALL,
+            "MessageSystemAttributes": _TRACE,
+        }
+    },
+    context=conditions,
+)
+def send_message_batch(call: Call, queue_url: str, entries: list[Entry]) -> dict[str, Any]:
+    """Put up to ten messages on the queue, together at most 1 MiB; each succeeds or fails by itself."""
+    queue = find(call, queue_url)
+    check_entries(entries, "SendMessageBatchRequestEntry")
+    size = sum(_size(entry) for entry in entries)
+    if size > _BATCH_BYTES:
+        raise BatchRequestTooLong(
+            f"Batch requests cannot be longer than {_BATCH_BYTES} bytes. You have sent {size} bytes."
+        )
+
+    def send(entry: Entry) -> dict[str, Any]:
+        draft = draft_of(
+            queue,
+            entry["MessageBody"],
+            entry.get("DelaySeconds"),
+            entry.get("MessageAttributes"),
+            entry.get("MessageSystemAttributes"),
+        )
+        return put(call, queue, draft)
+
+    return each(entries, send)
+
+
+def draft_of(
+    queue: Queue,
+    body: str,
+    delay: int | None,
+    attributes: MessageAttributes | None,
+    system_attributes: MessageAttributes | None,
+) -> Draft:
+    """Check a message against all rules. Raises InvalidMessageContents, InvalidParameterValue, MissingParameter."""
+    if not body:
+        raise MissingParameter("The request must contain the parameter MessageBody.")
+    try:
+        raw = body.encode()
+    except UnicodeEncodeError:
+        raw = b"\x00"
+    if attributes_of.forbidden(raw):
+        raise InvalidMessageContents(
+            "Invalid characters found. Valid unicode characters are "
+            "#x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD | #x10000 to #x10FFFF"
+        )
+    size = len(raw)
+    if attributes:
+        size += attributes_of.check(attributes)
+    if size > queue.settings.size:
+        raise InvalidParameterValue(
+            f"One or more parameters are invalid. Reason: Message must be shorter than {queue.settings.size} bytes."
+        )
+    if delay is not None and not 0 <= delay <= _LONGEST_DELAY:
+        raise InvalidParameterValue(
+            f"Value {delay} for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= {_LONGEST_DELAY}."
+        )
+    trace = _trace(system_attributes) if system_attributes else None
+    return Draft(
+        body,
+        md5(raw, usedforsecurity=False).digest(),
+        queue.settings.delay if delay is None else delay * 1000,
+        attributes_of.pack(attributes) if attributes else None,
+        attributes_of.digest(attributes) if attributes else None,
+        trace,
+        attributes_of.digest(system_attributes) if system_attributes else None,
+    )
+
+
+def _trace(system_attributes: MessageAttributes) -> str:
+    """Return the AWSTraceHeader, the only system attribute that a client may send."""
+    attribute = system_attributes["AWSTraceHeader"]
+    attributes_of.check({"TraceHeader": attribute})
+    if attribute["DataType"] != "String":
+        raise InvalidParameterValue("Message system attribute 'AWSTraceHeader' must be of type String.")
+    return str(attribute["StringValue"])
+
+
+def put(call: Call, queue: Queue, draft: Draft) -> dict[str, Any]:
+    """Store a message and let it wait, or be delayed."""
+    memory: Memory = call.memory
+    line, number = queue.line, memory.next_number()
+    now = milliseconds(call.now)
+    due = now + draft.delay if draft.delay else None
+    message_id = call.new_id()
+    tables.insert_message(
+        call.db,
+        number,
+        queue.id,
+        now,
+        due,
+        message_id,
+        call.principal.user_id,
+        draft.md5,
+        draft.trace,
+        draft.attributes,
+        draft.body,
+    )
+    call.apply(lambda: line.put(number, due), lambda: line.unput(number, due))
+    wake(call, queue, now, due or now)
+    result = {"MessageId": message_id, "MD5OfMessageBody": draft.md5.hex()}
+    if draft.attributes_md5:
+        result["MD5OfMessageAttributes"] = draft.attributes_md5
+    if draft.trace_md5:
+        result["MD5OfMessageSystemAttributes"] = draft.trace_md5
+    return result
+
+
+def _size(entry: Entry) -> int:
+    """The size of a batch's entry, whether it is in order or not."""
+    size = len(entry["MessageBody"].encode(errors="replace"))
+    for name, attribute in (entry.get("MessageAttributes") or {}).items():
+        value = attribute.get("StringValue") or attribute.get("BinaryValue") or ""
+        size += (
+            len(name)
+            + len(attribute.get("DataType", ""))
+            + len(value if isinstance(value, bytes) else value.encode(errors="replace"))
+        )
+    return size
