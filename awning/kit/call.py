@@ -85,6 +85,7 @@ class Call:
         "facts",
         "now",
         "outgoing",
+        "pending",
         "principal",
         "region",
         "room",
@@ -108,6 +109,7 @@ class Call:
         self.wakes: list[tuple[Hashable, int]] = []
         self.afterwards: list[Callable[[], None]] = []
         self.outgoing = 0
+        self.pending: StillWaiting | None = None
 
     @property
     def memory(self) -> Any:
@@ -159,6 +161,13 @@ class Call:
         deadline = self.started + seconds
         if self.now < deadline:
             raise StillWaiting(key, deadline, retry_at)
+
+    def wait_changed(self, key: Hashable, seconds: float, retry_at: float | None = None) -> None:
+        """Like wait(), for a call that has changed something: that is committed, and then the call waits instead of being
+        answered. To be the last that the function does."""
+        deadline = self.started + seconds
+        if self.now < deadline:
+            self.pending = StillWaiting(key, deadline, retry_at)
 
     def after(self, do: Callable[[], None]) -> None:
         """Once this call's commit is on disk, and before anyone hears of it, do this to what memory keeps of committed

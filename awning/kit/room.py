@@ -92,6 +92,7 @@ class Run(Unit):
         self.began = True
         call.db = db
         call.now = self.room.clock.now()
+        call.pending = None
         self.result = self.function(call, *self.args, **self.kwargs)
 
     def settled(self, error: BaseException | None) -> None:
@@ -110,6 +111,10 @@ class Run(Unit):
                 call.wakes.clear()
             if call.outgoing:
                 room.neighbours.sent(room)
+                call.outgoing = 0
+            if call.pending is not None:
+                self._wait(call.pending)
+                return
             outcome.run = None
             outcome.set_result(self.result)
             return

@@ -5,6 +5,7 @@ memory.py      what is derived       lookup.py     from a QueueUrl to a queue
 conditions.py  the condition keys   principals.py  whom a policy may name
 queues.py tags.py permissions.py                    the operations on queues
 sending.py receiving.py deleting.py hiding.py      the operations on messages
+redrive.py     dead-letter rules, pure              moving.py      from one queue to another
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The attributes of a queue that a client may set: names, limits, defaults.
 
-Source: the API reference of CreateQueue and SetQueueAttributes. Only standard queues: what belongs to FIFO queues, dead-letter
-queues and encryption is refused by name before it gets here.
+Source: the API reference of CreateQueue and SetQueueAttributes. Only standard queues: what belongs to FIFO queues and encryption
+is refused by name before it gets here.
 """
 
 from __future__ import annotations
@@ -12,6 +12,15 @@ from typing import Final
 
 from awning.auth.policy import MalformedPolicy, Policy, compile_policy
 from awning.services.sqs.errors import InvalidAttributeName, InvalidAttributeValue
+from awning.services.sqs.redrive import (
+    ALLOW_ALL,
+    Redrive,
+    RedriveAllow,
+    read_allow,
+    read_redrive,
+    write_allow,
+    write_redrive,
+)
 
 NUMBERS: Final[Mapping[str, tuple[int, int, int]]] = {
     "VisibilityTimeout": (0, 43_200, 30),
@@ -22,7 +31,7 @@ NUMBERS: Final[Mapping[str, tuple[int, int, int]]] = {
 }
 """Least, most and default value of each attribute that is a whole number; seconds, or bytes."""
 
-SETTABLE: Final = frozenset({*NUMBERS, "Policy"})
+SETTABLE: Final = frozenset({*NUMBERS, "Policy", "RedrivePolicy", "RedriveAllowPolicy"})
 
 COUNTS: Final = (
     "ApproximateNumberOfMessages",
@@ -34,7 +43,7 @@ COUNTS: Final = (
 READABLE: Final = frozenset(
     {*SETTABLE, *COUNTS, "CreatedTimestamp", "LastModifiedTimestamp", "QueueArn"}
     # These may be asked for, and are absent from the answer where a queue does not have them.
-    | {"RedrivePolicy", "RedriveAllowPolicy", "FifoQueue", "ContentBasedDeduplication", "DeduplicationScope"}
+    | {"FifoQueue", "ContentBasedDeduplication", "DeduplicationScope"}
     | {"FifoThroughputLimit", "KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds", "SqsManagedSseEnabled"}
 )
 
@@ -49,13 +58,17 @@ class Settings:
     delay: int
     wait: int
     policy: Policy | None
+    redrive: Redrive | None
+    allow: RedriveAllow
 
 
 def settings_of(attributes: Mapping[str, str], arn: str) -> Settings:
     """Build the settings of a queue from its whole attributes. Raises InvalidAttributeValue for a bad policy."""
     visibility, size, retention, delay, wait = (int(attributes[name]) for name in NUMBERS)
     policy = compile_queue_policy(attributes["Policy"], arn) if "Policy" in attributes else None
-    return Settings(visibility * 1000, size, retention * 1000, delay * 1000, wait, policy)
+    redrive = read_redrive(attributes["RedrivePolicy"]) if "RedrivePolicy" in attributes else None
+    allow = read_allow(attributes["RedriveAllowPolicy"]) if "RedriveAllowPolicy" in attributes else ALLOW_ALL
+    return Settings(visibility * 1000, size, retention * 1000, delay * 1000, wait, policy, redrive, allow)
 
 
 def compile_queue_policy(document: str, arn: str) -> Policy:
@@ -72,7 +85,7 @@ def defaults() -> dict[str, str]:
 
 
 def changed(attributes: Mapping[str, str], changes: Mapping[str, str]) -> dict[str, str]:
-    """Return a queue's attributes after a change. An empty policy removes it.
+    """Return a queue's attributes after a change. An empty policy, of whatever kind, removes it.
 
     Raises InvalidAttributeName and InvalidAttributeValue; a policy's text is not looked at here.
     """
@@ -85,8 +98,12 @@ def changed(attributes: Mapping[str, str], changes: Mapping[str, str]) -> dict[s
             if not (value.isascii() and value.isdigit() and len(value) < 10 and least <= int(value) <= most):
                 raise InvalidAttributeValue(f"Invalid value for the parameter {name}.")
             result[name] = str(int(value))
-        elif value:
-            result[name] = value
-        else:
+        elif not value:
             result.pop(name, None)
+        elif name == "RedrivePolicy":
+            result[name] = write_redrive(read_redrive(value))
+        elif name == "RedriveAllowPolicy":
+            result[name] = write_allow(value)
+        else:
+            result[name] = value
     return result

@@ -21,11 +21,13 @@ from awning.services.sqs.errors import (
     PurgeQueueInProgress,
     QueueDeletedRecently,
     QueueNameExists,
+    invalid,
 )
 from awning.services.sqs.lookup import absent, committed, find, milliseconds, own, stored
 from awning.services.sqs.memory import Memory, Queue, Sweep
 from awning.services.sqs.principals import check_principals
 from awning.services.sqs.receipts import SECRET_LENGTH
+from awning.services.sqs.redrive import check_target, read_redrive
 from awning.services.sqs.tags import check_tags
 
 DELETED_RECENTLY = 60_000
@@ -71,6 +73,7 @@ def create_queue(
             "You must wait 60 seconds after deleting a queue before you can create another with the same name."
         )
     settings_of(wanted, arn)
+    _check_dead_letter_queue(call, arn, attributes or {})
     if "Policy" in wanted:
         check_principals(call, wanted["Policy"])
     tables.insert_queue(
@@ -116,18 +119,27 @@ def list_queues(
     call: Call, queue_name_prefix: str | None = None, next_token: str | None = None, max_results: int | None = None
 ) -> dict[str, Any]:
     """List the caller's queues in the region, by name. Only with `max_results` is there a token for the next page."""
-    if max_results is not None and not 1 <= max_results <= _PAGE:
-        raise InvalidParameterValue(
-            f"Value {max_results} for parameter MaxResults is invalid. Reason: MaxResults must be an integer between 1 and 1000."
-        )
-    after = _read_token(next_token) if next_token else ""
-    size = max_results or _PAGE
+    after, size = page(next_token, max_results)
     names = tables.list_names(call.db, call.account, call.region, queue_name_prefix or "", after, size + 1)
     result: dict[str, Any] = {}
     if names:
         result["QueueUrls"] = [url_of(call, call.account, name) for name in names[:size]]
     if max_results is not None and len(names) > size:
-        result["NextToken"] = urlsafe_b64encode(names[size - 1].encode()).decode()
+        result["NextToken"] = token_after(names[size - 1])
+    return result
+
+
+@operation(Needs("sqs:ListDeadLetterSourceQueues", queue_arn), reads=True, context=conditions)
+def list_dead_letter_source_queues(
+    call: Call, queue_url: str, next_token: str | None = None, max_results: int | None = None
+) -> dict[str, Any]:
+    """List the queues whose dead-letter queue this is, by name. Only with `max_results` is there a token for the next page."""
+    after, size = page(next_token, max_results)
+    row = committed(call, queue_url)
+    sources = tables.list_sources(call.db, arn_of(row.region, row.account, row.name), after, size + 1)
+    result: dict[str, Any] = {"queueUrls": [url_of(call, account, name) for account, name in sources[:size]]}
+    if max_results is not None and len(sources) > size:
+        result["NextToken"] = token_after(sources[size - 1][1])
     return result
 
 
@@ -163,6 +175,7 @@ def get_queue_attributes(call: Call, queue_url: str, attribute_names: list[str] 
 def set_queue_attributes(call: Call, queue_url: str, attributes: dict[str, str]) -> None:
     """Set attributes; they are in force at once, for messages that are there too where it is the retention period."""
     queue = own(call, queue_url)
+    _check_dead_letter_queue(call, queue.arn, attributes)
     reconfigure(call, queue, attributes)
     if attributes.get("Policy"):
         check_principals(call, attributes["Policy"])
@@ -203,8 +216,24 @@ def _sweep(call: Call) -> None:
     call.apply(lambda: setattr(memory, "sweep", after), lambda: setattr(memory, "sweep", before))
 
 
-def _read_token(token: str) -> str:
+def page(next_token: str | None, max_results: int | None) -> tuple[str, int]:
+    """Return the name after which a page begins, and how many names it may have. Raises InvalidParameterValue."""
+    if max_results is not None and not 1 <= max_results <= _PAGE:
+        raise invalid(max_results, "MaxResults", "MaxResults must be an integer between 1 and 1000.")
     try:
-        return urlsafe_b64decode(token).decode()
+        return urlsafe_b64decode(next_token).decode() if next_token else "", max_results or _PAGE
     except ValueError:
         raise InvalidParameterValue("Invalid or expired next token.") from None
+
+
+def token_after(name: str) -> str:
+    """The token of the page that begins after a name."""
+    return urlsafe_b64encode(name.encode()).decode()
+
+
+def _check_dead_letter_queue(call: Call, arn: str, attributes: dict[str, str]) -> None:
+    """Raises InvalidParameterValue where a queue may not have the dead-letter queue that its attributes name."""
+    if text := attributes.get("RedrivePolicy"):
+        memory: Memory = call.memory
+        target = memory.queues.get(read_redrive(text).target)
+        check_target(text, arn, target.settings.allow if target else None)

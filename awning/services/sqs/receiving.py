@@ -17,6 +17,7 @@ from awning.services.sqs.errors import InvalidAttributeName, OverLimit, invalid
 from awning.services.sqs.hiding import LONGEST_HIDING
 from awning.services.sqs.lookup import LONGEST_WAIT, find, milliseconds, wake
 from awning.services.sqs.memory import Queue
+from awning.services.sqs.moving import hand_over
 from awning.services.sqs.receipts import write_handle
 
 _SYSTEM_ATTRIBUTES = frozenset(
@@ -28,9 +29,12 @@ _SYSTEM_ATTRIBUTES = frozenset(
         "ApproximateFirstReceiveTimestamp",
         "AWSTraceHeader",
     }
-    # These may be asked for, and are absent: messages of standard queues do not have them.
+    # These may be asked for, and are absent where a message does not have them.
     | {"SequenceNumber", "MessageDeduplicationId", "MessageGroupId", "DeadLetterQueueSourceArn"}
 )
+
+
+_MOST_LEAVING = 100
 
 
 @operation(
@@ -65,7 +69,7 @@ def receive_message(
 
     now = milliseconds(call.now)
     until = now + (queue.settings.visibility if visibility_timeout is None else visibility_timeout * 1000)
-    found = _take(call, queue, count, now, until)
+    found, changed = _take(call, queue, count, now, until)
     if found:
         if queue.line.waiting():
             call.wake(queue.key)
@@ -76,23 +80,42 @@ def receive_message(
         raise OverLimit(
             f"Too many messages in flight: the limit is {IN_FLIGHT_LIMIT}. Delete messages after processing them."
         )
-    due = queue.line.next_due()
-    call.wait(queue.key, wait, retry_at=None if due is None else due / 1000)
+    due = now if changed >= _MOST_LEAVING else queue.line.next_due()
+    wait_on = call.wait_changed if changed else call.wait
+    wait_on(queue.key, wait, retry_at=None if due is None else due / 1000)
     return {}
 
 
-def _take(call: Call, queue: Queue, count: int, now: int, until: int) -> list[tuple[int, Seen, tables.MessageRow]]:
-    """Take messages from the line; those whose retention period is over are deleted instead."""
-    found: list[tuple[int, Seen, tables.MessageRow]] = []
-    queue.line.settle(now)
-    while len(found) < count and (numbers := _take_numbers(call, queue.line, count - len(found), now, until)):
+Found = tuple[int, Seen, tables.MessageRow]
+
+
+def _take(call: Call, queue: Queue, count: int, now: int, until: int) -> tuple[list[Found], int]:
+    """Take messages from the line; return them, and how many left it otherwise.
+
+    Those whose retention period is over are deleted instead, and those that were received too often handed over to the
+    dead-letter queue; where there are many of these, a call does only some of it.
+    """
+    found: list[Found] = []
+    left = 0
+    line, redrive = queue.line, queue.settings.redrive
+    dead = call.memory.queues.get(redrive.target) if redrive else None
+    line.settle(now)
+    while (
+        len(found) < count
+        and left < _MOST_LEAVING
+        and (numbers := _take_numbers(call, line, count - len(found), now, until))
+    ):
         for number in numbers:
-            row = tables.read_message(call.db, number)
+            row, seen = tables.read_message(call.db, number), line.seen(number)
             if row.sent + queue.settings.retention <= now:
                 delete(call, queue, number)
+                left += 1
+            elif redrive is not None and dead is not None and seen.times > redrive.most:
+                hand_over(call, queue, number, dead, seen.times - 1)
+                left += 1
             else:
-                found.append((number, queue.line.seen(number), row))
-    return found
+                found.append((number, seen, row))
+    return found, left
 
 
 def _take_numbers(call: Call, line: Line, count: int, now: int, until: int) -> list[int]:
@@ -132,9 +155,11 @@ def _system_attributes(row: tables.MessageRow, seen: Seen, names: set[str]) -> d
     values = {
         "SenderId": row.sender,
         "SentTimestamp": str(row.sent),
-        "ApproximateReceiveCount": str(seen.times),
+        "ApproximateReceiveCount": str(row.received + seen.times),
         "ApproximateFirstReceiveTimestamp": str(seen.first),
     }
     if row.trace is not None:
         values["AWSTraceHeader"] = row.trace
+    if row.source is not None:
+        values["DeadLetterQueueSourceArn"] = row.source
     return values if "All" in names else {name: value for name, value in values.items() if name in names}

@@ -101,10 +101,16 @@ def read_allow(text: str) -> RedriveAllow:
     return RedriveAllow(frozenset(sources))
 
 
-def check_target(redrive: Redrive, source: str, allow: RedriveAllow | None) -> None:
-    """May the queue `source` (an ARN) name this dead-letter queue, whose allow policy is `allow`, None where there is no such
-    queue? Raises InvalidParameterValue."""
-    text = write_redrive(redrive)
+def write_allow(text: str) -> str:
+    """A RedriveAllowPolicy as it is stored and given out. Raises as read_allow()."""
+    read_allow(text)
+    return orjson.dumps(orjson.loads(text)).decode()
+
+
+def check_target(text: str, source: str, allow: RedriveAllow | None) -> None:
+    """May the queue `source` (an ARN) have this RedrivePolicy? `allow` is the target's allow policy, None where there is no such
+    queue. Raises InvalidParameterValue, InvalidAttributeValue."""
+    redrive = read_redrive(text)
     _, _, _, region, account, name = source.split(":", 5)
     _, _, _, there, owner, dead = redrive.target.split(":", 5)
     if owner != account:

@@ -56,6 +56,14 @@ SCHEMA = Schema(
             first INTEGER NOT NULL
         );
         """,
+        """
+        -- which queue (ARN) handed the message over to this one, its dead-letter queue; how often it had been received before
+        ALTER TABLE messages ADD COLUMN source TEXT;
+        ALTER TABLE messages ADD COLUMN received INTEGER NOT NULL DEFAULT 0;
+        CREATE INDEX queues_by_dead_letter_queue ON queues (
+            json_extract(json_extract(attributes, '$.RedrivePolicy'), '$.deadLetterTargetArn'), name
+        );
+        """,
     )
 )
 
@@ -88,6 +96,8 @@ class MessageRow(NamedTuple):
     trace: str | None
     attributes: bytes | None
     body: str
+    source: str | None
+    received: int
 
 
 class Standing(NamedTuple):
@@ -151,6 +161,17 @@ def list_names(db: sqlite3.Connection, account: str, region: str, prefix: str, a
         (account, region, after, len(prefix), prefix, limit),
     )
     return [name for (name,) in rows]
+
+
+_TARGET = "json_extract(json_extract(attributes, '$.RedrivePolicy'), '$.deadLetterTargetArn')"
+
+
+def list_sources(db: sqlite3.Connection, target: str, after: str, limit: int) -> list[tuple[str, str]]:
+    """Return account and name of up to `limit` queues, in order, whose dead-letter queue has the ARN `target`."""
+    return db.execute(
+        f"SELECT account, name FROM queues WHERE {_TARGET} = ? AND name > ? ORDER BY name LIMIT ?",
+        (target, after, limit),
+    ).fetchall()
 
 
 def insert_queue(
@@ -217,7 +238,8 @@ def insert_message(
     body: str,
 ) -> None:
     db.execute(
-        "INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO messages (number, queue, sent, due, id, sender, md5, trace, attributes, body)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (number, queue, sent, due, id, sender, md5, trace, attributes, body),
     )
 
@@ -225,11 +247,32 @@ def insert_message(
 def read_message(db: sqlite3.Connection, number: int) -> MessageRow:
     """Return a message. Raises LookupError where there is none: then memory and tables disagree, which is our own fault."""
     row = db.execute(
-        "SELECT sent, id, sender, md5, trace, attributes, body FROM messages WHERE number = ?", (number,)
+        "SELECT sent, id, sender, md5, trace, attributes, body, source, received FROM messages WHERE number = ?",
+        (number,),
     ).fetchone()
     if row is None:
         raise LookupError(f"Message {number} is in memory and not in the table.")
     return MessageRow._make(row)
+
+
+def hand_over(db: sqlite3.Connection, number: int, *, to: int, new: int, source: str, times: int) -> None:
+    """Move a message to its dead-letter queue, where `new` is its number: the same message, received `times` more."""
+    db.execute(
+        "INSERT INTO messages (number, queue, sent, id, sender, md5, trace, attributes, body, source, received)"
+        " SELECT ?, ?, sent, id, sender, md5, trace, attributes, body, ?, received + ? FROM messages WHERE number = ?",
+        (new, to, source, times, number),
+    )
+    db.execute("DELETE FROM messages WHERE number = ?", (number,))
+
+
+def send_anew(db: sqlite3.Connection, number: int, *, to: int, new: int, id: str, now: int) -> None:
+    """Move a message out of a dead-letter queue: a new message with what the old one says."""
+    db.execute(
+        "INSERT INTO messages (number, queue, sent, id, sender, md5, trace, attributes, body)"
+        " SELECT ?, ?, ?, ?, sender, md5, trace, attributes, body FROM messages WHERE number = ?",
+        (new, to, now, id, number),
+    )
+    db.execute("DELETE FROM messages WHERE number = ?", (number,))
 
 
 def has_message(db: sqlite3.Connection, number: int) -> bool:

@@ -72,7 +72,11 @@ def test_an_allow_policy_names_all_none_or_some() -> None:
         ({"redrivePermission": "denyAll", "more": 1}, "InvalidAttributeValue", "unsupported format"),
         ({"redrivePermission": "byQueue", "sourceQueueArns": SOURCE}, "InvalidAttributeValue", "unsupported format"),
         ({"redrivePermission": "byQueue", "sourceQueueArns": ["x"]}, "InvalidAttributeValue", "unsupported format"),
-        ({"redrivePermission": "allowAll", "sourceQueueArns": [SOURCE]}, "InvalidParameterValue", "set redrivePermission"),
+        (
+            {"redrivePermission": "allowAll", "sourceQueueArns": [SOURCE]},
+            "InvalidParameterValue",
+            "set redrivePermission",
+        ),
         ({"redrivePermission": "byQueue"}, "InvalidParameterValue", "specify one or more sourceQueueArns"),
         ({"redrivePermission": "byQueue", "sourceQueueArns": []}, "InvalidParameterValue", "specify one or more"),
         ({"redrivePermission": "byQueue", "sourceQueueArns": [SOURCE] * 11}, "InvalidParameterValue", "specify is 10."),
@@ -96,7 +100,7 @@ def test_what_is_wrong_with_an_allow_policy_is_said(given: object, code: str, re
     ],
 )
 def test_a_target_must_be_fit_for_its_source(target: str, allow: RedriveAllow | None, reason: str) -> None:
-    check_target(Redrive(TARGET, 1), SOURCE, ALLOW_ALL)
+    check_target(policy(), SOURCE, ALLOW_ALL)
     with pytest.raises(ServiceError, match=reason) as raised:
-        check_target(Redrive(target, 1), SOURCE, allow)
+        check_target(policy(deadLetterTargetArn=target), SOURCE, allow)
     assert raised.value.code == "InvalidParameterValue"

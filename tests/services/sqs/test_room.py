@@ -242,4 +242,27 @@ def test_a_hundred_thousand_messages(tmp_path: Path) -> None:
 def fill(call: Any, count: int) -> None:
     """Put many messages into the table at once, as if they had been sent."""
     rows = ((number, round(call.now * 1000), str(number)) for number in range(1, count + 1))
-    call.db.executemany("INSERT INTO messages VALUES (?, 1, ?, NULL, 'id', 'me', x'00', NULL, NULL, ?)", rows)
+    call.db.executemany(
+        "INSERT INTO messages (number, queue, sent, id, sender, md5, body) VALUES (?, 1, ?, 'id', 'me', x'00', ?)", rows
+    )
+
+
+def test_a_receiver_that_waits_hands_poison_over_and_goes_on_waiting(tmp_path: Path) -> None:
+    async def test() -> None:
+        clock = Clock()
+        async with running(tmp_path, clock) as sqs:
+            await sqs.create_queue(queue_name="dead")
+            policy = f'{{"deadLetterTargetArn": "arn:aws:sqs:us-east-1:{ACCOUNT}:dead", "maxReceiveCount": 1}}'
+            await sqs.create_queue(queue_name="jobs", attributes={"RedrivePolicy": policy})
+            await sqs.send_message(message_body="poison")
+            assert await sqs.bodies(visibility_timeout=0) == ["poison"]
+            dead = asyncio.create_task(sqs.bodies(queue_url=URL.replace("jobs", "dead"), wait_time_seconds=20))
+            await turns()
+            waiting = asyncio.create_task(sqs.bodies(wait_time_seconds=20))
+            assert await dead == ["poison"]
+            await turns()
+            assert not waiting.done()
+            await sqs.send_message(message_body="good")
+            assert await waiting == ["good"]
+
+    run(test())
