@@ -6,12 +6,26 @@ conditions.py  the condition keys   principals.py  whom a policy may name
 queues.py tags.py permissions.py                    the operations on queues
 sending.py receiving.py deleting.py hiding.py      the operations on messages
 redrive.py     dead-letter rules, pure              moving.py      from one queue to another
+groups.py      groups, duplicates   offers.py      what other rooms may ask and send
 """
 
 from __future__ import annotations
 
+from awning.contracts import MaySend, SendToQueue
 from awning.kit.service import Service, Work
-from awning.services.sqs import deleting, hiding, memory, permissions, queues, receiving, sending, tables, tags, work
+from awning.services.sqs import (
+    deleting,
+    hiding,
+    memory,
+    offers,
+    permissions,
+    queues,
+    receiving,
+    sending,
+    tables,
+    tags,
+    work,
+)
 
 SERVICE = Service(
     name="sqs",
@@ -21,6 +35,8 @@ SERVICE = Service(
     schema=tables.SCHEMA,
     memory=memory.build,
     guard=memory.guard,
+    answers={MaySend: offers.may_send},
+    accepts={SendToQueue: offers.send_to_queue},
     work=(
         Work("survey", work.survey, every=5.0),
         Work("sweep", work.sweep, every=5.0),

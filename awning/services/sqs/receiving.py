@@ -162,4 +162,8 @@ def _system_attributes(row: tables.MessageRow, seen: Seen, names: set[str]) -> d
         values["AWSTraceHeader"] = row.trace
     if row.source is not None:
         values["DeadLetterQueueSourceArn"] = row.source
+    if row.group is not None:
+        values["MessageGroupId"] = row.group
+    if row.deduplication is not None:
+        values["MessageDeduplicationId"] = row.deduplication
     return values if "All" in names else {name: value for name, value in values.items() if name in names}

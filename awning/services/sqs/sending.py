@@ -18,6 +18,7 @@ from awning.services.sqs.errors import (
     InvalidParameterValue,
     MissingParameter,
 )
+from awning.services.sqs.groups import check_standard
 from awning.services.sqs.lookup import find, milliseconds, wake
 from awning.services.sqs.memory import Memory, Queue
 
@@ -29,7 +30,7 @@ MessageAttributes = dict[str, dict[str, Any]]
 
 
 class Draft(NamedTuple):
-    """A message that was found to be in order. `delay` in milliseconds; the digests are MD5 in hexadecimal."""
+    """A message that was found to be in order. `delay` in milliseconds; the digests are MD5, of attributes in hexadecimal."""
 
     body: str
     md5: bytes
@@ -38,6 +39,8 @@ class Draft(NamedTuple):
     attributes_md5: str | None
     trace: str | None
     trace_md5: str | None
+    group: str | None
+    deduplication: str | None
 
 
 @operation(
@@ -53,10 +56,14 @@ def send_message(
     delay_seconds: int | None = None,
     message_attributes: MessageAttributes | None = None,
     message_system_attributes: MessageAttributes | None = None,
+    message_deduplication_id: str | None = None,
+    message_group_id: str | None = None,
 ) -> dict[str, Any]:
     """Put one message on the queue; it becomes visible after the delay."""
     queue = find(call, queue_url)
-    return put(call, queue, draft_of(queue, message_body, delay_seconds, message_attributes, message_system_attributes))
+    names = message_group_id, message_deduplication_id
+    draft = draft_of(queue, message_body, delay_seconds, message_attributes, message_system_attributes, *names)
+    return put(call, queue, draft, call.principal.user_id)
 
 
 @operation(
@@ -69,6 +76,8 @@ def send_message(
             "DelaySeconds": ALL,
             "MessageAttributes": ALL,
             "MessageSystemAttributes": _TRACE,
+            "MessageDeduplicationId": ALL,
+            "MessageGroupId": ALL,
         }
     },
     context=conditions,
@@ -90,8 +99,10 @@ def send_message_batch(call: Call, queue_url: str, entries: list[Entry]) -> dict
             entry.get("DelaySeconds"),
             entry.get("MessageAttributes"),
             entry.get("MessageSystemAttributes"),
+            entry.get("MessageGroupId"),
+            entry.get("MessageDeduplicationId"),
         )
-        return put(call, queue, draft)
+        return put(call, queue, draft, call.principal.user_id)
 
     return each(entries, send)
 
@@ -102,6 +113,8 @@ def draft_of(
     delay: int | None,
     attributes: MessageAttributes | None,
     system_attributes: MessageAttributes | None,
+    group: str | None,
+    deduplication: str | None,
 ) -> Draft:
     """Check a message against all rules. Raises InvalidMessageContents, InvalidParameterValue, MissingParameter."""
     if not body:
@@ -126,6 +139,7 @@ def draft_of(
         raise InvalidParameterValue(
             f"Value {delay} for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= {_LONGEST_DELAY}."
         )
+    check_standard(group, deduplication)
     trace = _trace(system_attributes) if system_attributes else None
     return Draft(
         body,
@@ -135,6 +149,8 @@ def draft_of(
         attributes_of.digest(attributes) if attributes else None,
         trace,
         attributes_of.digest(system_attributes) if system_attributes else None,
+        group,
+        deduplication,
     )
 
 
@@ -147,8 +163,8 @@ def _trace(system_attributes: MessageAttributes) -> str:
     return str(attribute["StringValue"])
 
 
-def put(call: Call, queue: Queue, draft: Draft) -> dict[str, Any]:
-    """Store a message and let it wait, or be delayed."""
+def put(call: Call, queue: Queue, draft: Draft, sender: str) -> dict[str, Any]:
+    """Store a message and let it wait, or be delayed; return what SendMessage answers. `sender` is its SenderId."""
     memory: Memory = call.memory
     line, number = queue.line, memory.next_number()
     now = milliseconds(call.now)
@@ -161,11 +177,12 @@ def put(call: Call, queue: Queue, draft: Draft) -> dict[str, Any]:
         now,
         due,
         message_id,
-        call.principal.user_id,
+        sender,
         draft.md5,
         draft.trace,
         draft.attributes,
         draft.body,
+        draft.group,
     )
     call.apply(lambda: line.put(number, due), lambda: line.unput(number, due))
     wake(call, queue, now, due or now)

@@ -64,6 +64,30 @@ SCHEMA = Schema(
             json_extract(json_extract(attributes, '$.RedrivePolicy'), '$.deadLetterTargetArn'), name
         );
         """,
+        """
+        ALTER TABLE messages ADD COLUMN grp TEXT;            -- MessageGroupId
+        ALTER TABLE messages ADD COLUMN deduplication TEXT;  -- MessageDeduplicationId, of FIFO queues only
+        CREATE TABLE fifo_receives (           -- of messages of FIFO queues: memory never knows better
+            message INTEGER PRIMARY KEY,
+            until INTEGER NOT NULL,            -- in flight until then
+            times INTEGER NOT NULL,
+            first INTEGER NOT NULL
+        );
+        CREATE TABLE deduplications (          -- what was sent to FIFO queues in the last five minutes, deleted messages too
+            message INTEGER PRIMARY KEY,
+            queue INTEGER NOT NULL,
+            key BLOB NOT NULL,                 -- digest of the MessageDeduplicationId, and of the group where that is its scope
+            sent INTEGER NOT NULL,
+            id TEXT NOT NULL                   -- the MessageId
+        );
+        CREATE TABLE attempts (                -- receives with a ReceiveRequestAttemptId, of the last five minutes
+            queue INTEGER NOT NULL,
+            id TEXT NOT NULL,
+            received INTEGER NOT NULL,
+            messages TEXT NOT NULL,            -- JSON: number, until, times of each
+            PRIMARY KEY (queue, id)
+        ) WITHOUT ROWID;
+        """,
     )
 )
 
@@ -98,6 +122,8 @@ class MessageRow(NamedTuple):
     body: str
     source: str | None
     received: int
+    group: str | None
+    deduplication: str | None
 
 
 class Standing(NamedTuple):
@@ -236,18 +262,21 @@ def insert_message(
     trace: str | None,
     attributes: bytes | None,
     body: str,
+    group: str | None = None,
+    deduplication: str | None = None,
 ) -> None:
     db.execute(
-        "INSERT INTO messages (number, queue, sent, due, id, sender, md5, trace, attributes, body)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (number, queue, sent, due, id, sender, md5, trace, attributes, body),
+        "INSERT INTO messages (number, queue, sent, due, id, sender, md5, trace, attributes, body, grp, deduplication)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (number, queue, sent, due, id, sender, md5, trace, attributes, body, group, deduplication),
     )
 
 
 def read_message(db: sqlite3.Connection, number: int) -> MessageRow:
     """Return a message. Raises LookupError where there is none: then memory and tables disagree, which is our own fault."""
     row = db.execute(
-        "SELECT sent, id, sender, md5, trace, attributes, body, source, received FROM messages WHERE number = ?",
+        "SELECT sent, id, sender, md5, trace, attributes, body, source, received, grp, deduplication FROM messages"
+        " WHERE number = ?",
         (number,),
     ).fetchone()
     if row is None:
@@ -258,8 +287,9 @@ def read_message(db: sqlite3.Connection, number: int) -> MessageRow:
 def hand_over(db: sqlite3.Connection, number: int, *, to: int, new: int, source: str, times: int) -> None:
     """Move a message to its dead-letter queue, where `new` is its number: the same message, received `times` more."""
     db.execute(
-        "INSERT INTO messages (number, queue, sent, id, sender, md5, trace, attributes, body, source, received)"
-        " SELECT ?, ?, sent, id, sender, md5, trace, attributes, body, ?, received + ? FROM messages WHERE number = ?",
+        "INSERT INTO messages (number, queue, sent, id, sender, md5, trace, attributes, body, source, received, grp,"
+        " deduplication) SELECT ?, ?, sent, id, sender, md5, trace, attributes, body, ?, received + ?, grp, deduplication"
+        " FROM messages WHERE number = ?",
         (new, to, source, times, number),
     )
     db.execute("DELETE FROM messages WHERE number = ?", (number,))
@@ -268,8 +298,8 @@ def hand_over(db: sqlite3.Connection, number: int, *, to: int, new: int, source:
 def send_anew(db: sqlite3.Connection, number: int, *, to: int, new: int, id: str, now: int) -> None:
     """Move a message out of a dead-letter queue: a new message with what the old one says."""
     db.execute(
-        "INSERT INTO messages (number, queue, sent, id, sender, md5, trace, attributes, body)"
-        " SELECT ?, ?, ?, ?, sender, md5, trace, attributes, body FROM messages WHERE number = ?",
+        "INSERT INTO messages (number, queue, sent, id, sender, md5, trace, attributes, body, grp, deduplication)"
+        " SELECT ?, ?, ?, ?, sender, md5, trace, attributes, body, grp, deduplication FROM messages WHERE number = ?",
         (new, to, now, id, number),
     )
     db.execute("DELETE FROM messages WHERE number = ?", (number,))

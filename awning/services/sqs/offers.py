@@ -1,0 +1,64 @@
+"""What sqs takes from other rooms and answers to them: messages for queues, and whether they may be sent there."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from typing import Any, Final
+
+from awning.contracts import MaySend, Sender, SendToQueue
+from awning.kit.call import Call
+from awning.kit.deliveries import Undeliverable
+from awning.kit.errors import ServiceError
+from awning.kit.senders import decide_for, principal_of
+from awning.services.sqs.memory import Memory, Queue, guard
+from awning.services.sqs.sending import draft_of, put
+
+_SENDER_IDS: Final = {"sns.amazonaws.com": "AIDAISMY7JYY5F7RTT6AO"}
+"""The ids of services' own users, as AWS shows them in a message's SenderId; another service shows its account's number."""
+
+
+def may_send(call: Call, question: MaySend) -> bool | None:
+    """Whether a queue's policy lets a service send to it; None where there is no such queue."""
+    found = guard(call, question.arn)
+    return (
+        None if found is None else decide_for(question.sender, "sqs:SendMessage", question.arn, found, call.now).allowed
+    )
+
+
+def send_to_queue(call: Call, delivery: SendToQueue) -> None:
+    """Put another service's message on a queue. Raises Undeliverable where there is no such queue, where its policy does not
+    allow it, and where the queue cannot take such a message."""
+    memory: Memory = call.memory
+    queue = memory.queues.get(delivery.arn)
+    if queue is None:
+        raise Undeliverable(f"There is no queue {delivery.arn}.")
+    sender = Sender(delivery.service, delivery.source_arn, delivery.source_account)
+    decision = decide_for(sender, "sqs:SendMessage", queue.arn, queue.guard, call.now)
+    if not decision.allowed:
+        raise Undeliverable(decision.message(principal_of(sender), "sqs:SendMessage", queue.arn))
+    try:
+        _put(call, queue, delivery)
+    except ServiceError as error:
+        raise Undeliverable(f"{error.code}: {error.message}") from error
+
+
+def _put(call: Call, queue: Queue, delivery: SendToQueue) -> None:
+    trace = {"AWSTraceHeader": {"DataType": "String", "StringValue": delivery.trace}} if delivery.trace else None
+    draft = draft_of(
+        queue,
+        delivery.body,
+        None,
+        {name: _attribute(value) for name, value in delivery.attributes.items()},
+        trace,
+        delivery.message_group,
+        delivery.deduplication,
+    )
+    put(call, queue, draft, _SENDER_IDS.get(delivery.service, delivery.source_account))
+
+
+def _attribute(attribute: Any) -> dict[str, Any]:
+    """An attribute with the bytes of its value; a delivery has them in base64."""
+    result = dict(attribute)
+    if "BinaryValue" in result:
+        result["BinaryValue"] = b64decode(result["BinaryValue"])
+    return result
