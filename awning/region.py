@@ -222,10 +222,12 @@ class Region:
         target = given.get("file")
         if not isinstance(target, str) or not target.startswith("/"):
             raise ValueError("file must be an absolute path.")
+        passphrase = given.get("passphrase")
+        if passphrase is not None and not (isinstance(passphrase, str) and passphrase):
+            raise ValueError("passphrase must be a text.")
+        rooms = [(room.database, room.writer, room.blobs) for room in self.rooms.values()]
         try:
-            size = await snapshot.save(
-                self.folder, [(room.database, room.writer, room.blobs) for room in self.rooms.values()], Path(target)
-            )
+            size = await snapshot.save(self.folder, rooms, Path(target), passphrase=passphrase)
         except SnapshotError as error:
             raise ValueError(str(error)) from error
         return {"file": target, "bytes": size}

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from awning.cli.control import running
 from awning.cli.folders import add_data, cache_folder, data_folder
+from awning.store.errors import FolderError
+from awning.store.vault import Vault, exposed
 
 NAMES = ("localhost", "bucket.s3.localhost", "localhost.localstack.cloud")
 """Host names that clients may be given; glibc and Node do not resolve names under localhost everywhere."""
@@ -60,6 +62,7 @@ def examine(data: Path, port: int, domain: str | None) -> Iterator[Finding]:
     alive = running(data)
     yield from examine_folder(data)
     yield from examine_folder(cache_folder(), optional=True)
+    yield examine_key(data)
     yield examine_port(port, alive)
     yield from (examine_name(name) for name in (*NAMES, *((domain, f"bucket.s3.{domain}") if domain else ())))
     yield examine_files()
@@ -85,6 +88,20 @@ def examine_folder(folder: Path, optional: bool = False) -> Iterator[Finding]:
         )
     else:
         yield Finding("ok", f"{folder} can be written; {free / 1024**3:.0f} GiB are free.")
+
+
+def examine_key(data: Path) -> Finding:
+    """Is the master key there, the right one, and nobody else's to read?"""
+    try:
+        vault = Vault.look(data, os.environ)
+        seen = exposed(data)
+    except (FolderError, OSError) as error:
+        return Finding("fault", str(error), "Without its master key a region does not start.")
+    if vault is None:
+        return Finding("ok", "A master key will be made with the data folder.")
+    if seen is not None:
+        return Finding("fault", f"The master key can be read by others: {seen}.", "Then change the region's secrets.")
+    return Finding("ok", "The master key is given from outside." if vault.given else "The master key is there.")
 
 
 def examine_port(port: int, alive: bool) -> Finding:

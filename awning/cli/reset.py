@@ -1,4 +1,5 @@
-"""`awning reset`: delete all that a stopped region holds. Its certificate authority stays, so that clients go on trusting it."""
+"""`awning reset`: delete all that a stopped region holds. Its certificate authority stays, so that clients go on trusting it,
+and its master key, which reveals nothing more."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from awning.auth.decision import Decision
     from awning.kit.room import Room
     from awning.store.blobs import Blobs
+    from awning.store.vault import Seal
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
@@ -120,6 +121,11 @@ class Call:
     def blobs(self) -> Blobs:
         """The room's blobs."""
         return self.room.blobs
+
+    @property
+    def seal(self) -> Seal:
+        """The room's own key, for what its rows must not reveal to who copies them."""
+        return self.room.seal
 
     @property
     def sees_committed(self) -> bool:

@@ -158,6 +158,8 @@ class Room:
         self.generation = 0
         self.database = Database(folder.database(service.name), service.schema)
         self.blobs = Blobs(folder.blobs(service.name), self.database)
+        self.vault = folder.vault
+        self.seal = folder.vault.key(f"room {service.name}")
         self.outbox = Outbox(self.database.identity, encode)
         self.memory: Any = service.memory(self.database.writer) if service.memory else None
         self.writer = Writer(self.database, name=service.name, on_broken=self._broken)

@@ -8,7 +8,8 @@ StoreError
 ├── FolderError          a data folder cannot be used: path; nothing in it was touched
 │   ├── UnreadableFolder     reason
 │   ├── LockedFolder         pid of the owner, 0 where it is not known
-│   └── NewerFolder          found, known
+│   ├── NewerFolder          found, known
+│   └── MasterKeyError       no master key, or not the one that the folder was sealed by
 ├── BatchFailed          a batch of units was rolled back; `full`: for want of space
 ├── WritesRefused        a room takes no writes: a failed fsync, or it is closed
 ├── BlobFailed           a blob was not stored; `full`: for want of space
@@ -94,6 +95,14 @@ class NewerFolder(FolderError):
         )
         self.found = found
         self.known = known
+
+
+class MasterKeyError(FolderError):
+    """The folder's master key is missing, unreadable or another."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(path, f"{path}: {reason}.")
+        self.reason = reason
 
 
 class BatchFailed(StoreError):

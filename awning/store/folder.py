@@ -10,16 +10,18 @@ import errno
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from awning.store.errors import LockedFolder, NewerFolder, SnapshotRefused, UnreadableFolder
 from awning.store.files import sync_folder, write_whole
+from awning.store.vault import CHECK_FILE, KEY_FILE, Vault
 
 FORMAT = 1
 _LOCK = "awning.lock"
 _REGION = "region.json"
 _PARTS = ("rooms", "blobs", "ca")
+_KEYS = (KEY_FILE, CHECK_FILE)
 
 
 class DataFolder:
@@ -28,21 +30,25 @@ class DataFolder:
     rooms/NAME.db    a room's database        ca/             the certificate authority
     blobs/NAME/      a room's blobs           control.sock    the owner's way in
     region.json      the format's version     awning.lock     flock'ed; holds the owner's process id
+    master.key       unless it is given from outside
+    vault.json       by which a master key is known to be the right one
     """
 
-    def __init__(self, path: Path, lock: int) -> None:
+    def __init__(self, path: Path, lock: int, vault: Vault) -> None:
         self.path = path
+        self.vault = vault
         self._lock = lock
 
     @classmethod
-    def open(cls, path: Path) -> DataFolder:
-        """Open a folder, or make a new one where there is none or an empty one.
+    def open(cls, path: Path, environment: Mapping[str, str] = os.environ) -> DataFolder:
+        """Open a folder, or make a new one where there is none or an empty one. `environment`: see Vault.open.
 
-        Raises UnreadableFolder, LockedFolder or NewerFolder; then nothing was touched.
+        Raises UnreadableFolder, LockedFolder, NewerFolder or MasterKeyError; then nothing was touched.
         """
         path = path.absolute()
         try:
             fresh = _look(path)
+            Vault.look(path, environment)
             if fresh:
                 _make(path)
             lock = _take_lock(path)
@@ -54,6 +60,7 @@ class DataFolder:
                 (path / part).mkdir(mode=0o700, exist_ok=True)
             if not (path / _REGION).exists():
                 write_whole(path / _REGION, json.dumps({"format": FORMAT}).encode())
+            vault = Vault.open(path, environment)
             sync_folder(path)
         except OSError as error:
             os.close(lock)
@@ -61,7 +68,7 @@ class DataFolder:
         except BaseException:
             os.close(lock)
             raise
-        return cls(path, lock)
+        return cls(path, lock, vault)
 
     @property
     def ca(self) -> Path:
@@ -109,7 +116,7 @@ def clear_empty(path: Path) -> Iterator[Callable[[], None]]:
         if (path / _LOCK).exists():
             stack.callback(os.close, _take_lock(path, sign=False))
         names = set(os.listdir(path)) if path.exists() else set()
-        full = names - {_LOCK, _REGION, "control.sock", *_PARTS}
+        full = names - {_LOCK, _REGION, "control.sock", *_PARTS, *_KEYS}
         full |= {part for part in names.intersection(_PARTS) if any((path / part).iterdir())}
         if full:
             raise SnapshotRefused(f"The data folder {path} is not empty: it holds {', '.join(sorted(full))}.")
@@ -132,7 +139,7 @@ def _look(path: Path) -> bool:
         raise UnreadableFolder(path, os.strerror(errno.EACCES))
     if _REGION in names:
         check_format(path, (path / _REGION).read_bytes())
-    elif names - {_LOCK, f"{_REGION}.new", *_PARTS}:
+    elif names - {_LOCK, f"{_REGION}.new", *_PARTS, *_KEYS}:
         raise UnreadableFolder(path, "it holds other things, and no region")
     return not names
 

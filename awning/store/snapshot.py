@@ -26,6 +26,7 @@ from awning.store.database import Database, check_ours
 from awning.store.errors import DataError, FolderError, SnapshotFailed, SnapshotRefused
 from awning.store.files import sync_folder
 from awning.store.folder import DataFolder, check_format, clear_empty
+from awning.store.vault import CHECK_FILE, Unsealable, put_key, unwrap
 from awning.store.writer import Writer
 
 FORMAT = 1
@@ -35,12 +36,13 @@ Progress = Callable[[int, int], object]
 _OPENING = "awning-snapshot.json"
 _MANIFEST = "manifest.json"
 _NAMES = re.compile(
-    r"region\.json"
+    r"region\.json|vault\.json|master\.wrapped"
     r"|rooms/[a-z0-9][a-z0-9-]{0,63}\.db"
     r"|blobs/[a-z0-9][a-z0-9-]{0,63}/(?P<shard>[0-9a-f]{2})/(?P=shard)[0-9a-f]{30}"
     r"|ca/[A-Za-z0-9_][A-Za-z0-9._-]{0,63}"
 )
 _BLOCK = 1 << 20
+_WRAPPED = "master.wrapped"
 _SMALL = 64 << 20
 _RECORD = 512
 
@@ -50,19 +52,26 @@ async def save(
     rooms: Sequence[tuple[Database, Writer, Blobs]],
     target: Path,
     *,
+    passphrase: str | None = None,
     progress: Progress | None = None,
 ) -> int:
     """Write a consistent snapshot of all rooms to `target`; return its bytes.
+
+    The master key goes with it under `passphrase`; without one it stays out, and whoever loads the snapshot must have it.
 
     All writers are held together only until a read transaction stands on each database; the copying is done from these, in
     a thread. Blobs are not collected meanwhile. A file that was at `target` is replaced as a whole. Once begun it is finished,
     even if the caller is cancelled. Raises SnapshotFailed.
     """
-    return await asyncio.shield(asyncio.create_task(_held(folder, rooms, target, progress or _ignore)))
+    return await asyncio.shield(asyncio.create_task(_held(folder, rooms, target, passphrase, progress or _ignore)))
 
 
 async def _held(
-    folder: DataFolder, rooms: Sequence[tuple[Database, Writer, Blobs]], target: Path, progress: Progress
+    folder: DataFolder,
+    rooms: Sequence[tuple[Database, Writer, Blobs]],
+    target: Path,
+    passphrase: str | None,
+    progress: Progress,
 ) -> int:
     try:
         async with AsyncExitStack() as pauses:
@@ -79,15 +88,16 @@ async def _held(
                 parts = [
                     (view, database.path.name, blobs) for view, (database, _, blobs) in zip(views, rooms, strict=True)
                 ]
-                return await asyncio.to_thread(_save, folder, parts, target, progress)
+                return await asyncio.to_thread(_save, folder, parts, target, passphrase, progress)
     except (OSError, sqlite3.Error) as error:
         raise SnapshotFailed(f"The snapshot {target} was not saved: {error}") from error
 
 
-def load(file: Path, data: Path, *, progress: Progress | None = None) -> None:
+def load(file: Path, data: Path, *, passphrase: str | None = None, progress: Progress | None = None) -> None:
     """Load a snapshot into a data folder that does not exist or is empty (it may have been in use: a lock, no rooms).
 
-    Raises SnapshotRefused, LockedFolder; SnapshotFailed where the disk fails, or is full. Then `data` is as it was.
+    `passphrase` opens the master key that the snapshot carries. Raises SnapshotRefused, LockedFolder; SnapshotFailed where the
+    disk fails, or is full. Then `data` is as it was.
     """
     data = data.absolute()
     try:
@@ -95,6 +105,7 @@ def load(file: Path, data: Path, *, progress: Progress | None = None) -> None:
             total = os.fstat(source.fileno()).st_size
             _unpack(source, work, lambda done: (progress or _ignore)(done, total))
             _check_content(work)
+            _place_key(work, passphrase)
             os.sync()  # one flush for thousands of files
             make_room()
             os.rename(work, data)
@@ -103,6 +114,19 @@ def load(file: Path, data: Path, *, progress: Progress | None = None) -> None:
         raise SnapshotRefused(f"There is no snapshot {error.filename}.") from error
     except OSError as error:
         raise SnapshotFailed(f"The snapshot {file} was not loaded: {error}") from error
+
+
+def carries_key(file: Path) -> bool:
+    """Whether a snapshot carries a master key, for which its passphrase is needed. What is no snapshot carries none."""
+    try:
+        with open(file, "rb") as source:
+            for name, size in _members(source):
+                if name == _WRAPPED:
+                    return True
+                source.seek(size + -size % _RECORD, os.SEEK_CUR)
+    except (OSError, SnapshotRefused):
+        return False
+    return False
 
 
 def _ignore(done: int, total: int) -> None:
@@ -116,6 +140,7 @@ def _save(
     folder: DataFolder,
     parts: Sequence[tuple[sqlite3.Connection, str, Blobs]],
     target: Path,
+    passphrase: str | None,
     progress: Progress,
 ) -> int:
     listed = [(blobs, _kept(view, blobs)) for view, _, blobs in parts]
@@ -126,7 +151,11 @@ def _save(
             _copy_database(view, copy)
             view.execute("ROLLBACK")
             copies.append((f"rooms/{name}", copy))
-        files = [("region.json", folder.path / "region.json"), *copies]
+        files = [("region.json", folder.path / "region.json"), (CHECK_FILE, folder.path / CHECK_FILE), *copies]
+        if passphrase is not None:
+            wrapped = Path(work) / _WRAPPED
+            wrapped.write_bytes(folder.vault.wrapped(passphrase))
+            files.append((_WRAPPED, wrapped))
         files += [(f"ca/{path.name}", path) for path in sorted(folder.ca.iterdir()) if path.is_file()]
         files += [
             (f"blobs/{blobs.root.name}/{blob[:2]}/{blob}", blobs.path(blob)) for blobs, ids in listed for blob in ids
@@ -287,6 +316,21 @@ def _extract(source: BinaryIO, size: int, path: Path) -> str:
             out.write(block)
             size -= len(block)
     return digest.hexdigest()
+
+
+def _place_key(work: Path, passphrase: str | None) -> None:
+    """Unwrap the master key that came with the snapshot, if one did."""
+    wrapped = work / _WRAPPED
+    if not wrapped.exists():
+        return
+    if passphrase is None:
+        raise SnapshotRefused("The snapshot carries its master key under a passphrase; give it to load the snapshot.")
+    try:
+        key = unwrap(wrapped.read_bytes(), passphrase)
+    except Unsealable as error:
+        raise SnapshotRefused("The passphrase is not the one that the snapshot was saved with.") from error
+    put_key(work, key)
+    wrapped.unlink()
 
 
 def _check_content(work: Path) -> None:

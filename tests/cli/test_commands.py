@@ -90,10 +90,13 @@ def test_a_snapshot_brings_a_region_back(own_region: LiveRegion, tmp_path: Path)
     s3.put_object(Bucket="kept", Key="small", Body=b"small")
     s3.put_object(Bucket="kept", Key="large", Body=large)
     saved = tmp_path / "region.tar"
-    assert awning("snapshot", "save", saved, "--data", own_region.data).returncode == 0
+    words = tmp_path / "passphrase"
+    words.write_text("a good one\n")
+    given = ("--passphrase-file", words)
+    assert awning("snapshot", "save", saved, *given, "--data", own_region.data).returncode == 0
     s3.delete_object(Bucket="kept", Key="large")
     other = LiveRegion(tmp_path / "other")
-    assert awning("snapshot", "load", saved, "--data", other.data).returncode == 0
+    assert awning("snapshot", "load", saved, *given, "--data", other.data).returncode == 0
     other.start()
     try:
         again = other.client("s3")

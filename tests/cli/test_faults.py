@@ -142,10 +142,11 @@ def test_reset_of_a_running_region_is_refused(own_region: LiveRegion) -> None:
 def test_a_snapshot_is_not_loaded_over_data(own_region: LiveRegion, tmp_path: Path) -> None:
     own_region.start()
     saved = tmp_path / "region.tar"
-    assert awning("snapshot", "save", saved, "--data", own_region.data).returncode == 0
+    words = {"AWNING_SNAPSHOT_PASSPHRASE": "p"}
+    assert awning("snapshot", "save", saved, "--data", own_region.data, **words).returncode == 0
     own_region.stop()
     before = tree(own_region.data)
-    assert_one_line(awning("snapshot", "load", saved, "--data", own_region.data), str(own_region.data))
+    assert_one_line(awning("snapshot", "load", saved, "--data", own_region.data, **words), str(own_region.data))
     assert tree(own_region.data) == before
 
 
@@ -154,3 +155,32 @@ def test_a_file_that_is_no_snapshot(tmp_path: Path) -> None:
     file.write_bytes(b"not a snapshot" * 100)
     assert_one_line(awning("snapshot", "load", file, "--data", tmp_path / "data"), str(file))
     assert not (tmp_path / "data").exists()
+
+
+def test_a_snapshot_needs_a_passphrase_or_a_word_that_it_has_none(own_region: LiveRegion, tmp_path: Path) -> None:
+    own_region.start()
+    saved, new = tmp_path / "region.tar", tmp_path / "new"
+    assert_one_line(awning("snapshot", "save", saved, "--data", own_region.data), "AWNING_SNAPSHOT_PASSPHRASE")
+    assert not saved.exists()
+    assert_one_line(
+        awning("snapshot", "save", saved, "--passphrase-file", tmp_path / "none", "--data", own_region.data)
+    )
+    words = {"AWNING_SNAPSHOT_PASSPHRASE": "p"}
+    assert awning("snapshot", "save", saved, "--data", own_region.data, **words).returncode == 0
+    assert_one_line(awning("snapshot", "load", saved, "--data", new), "passphrase")
+    assert_one_line(awning("snapshot", "load", saved, "--data", new, AWNING_SNAPSHOT_PASSPHRASE="q"), "passphrase")
+    assert not new.exists()
+    assert awning("snapshot", "save", saved, "--without-key", "--data", own_region.data).returncode == 0
+    assert awning("snapshot", "load", saved, "--data", new).returncode == 0
+    assert_one_line(awning("up", "--port", "0", "--data", new), "master key")
+
+
+def test_a_region_without_its_master_key_does_not_start(own_region: LiveRegion) -> None:
+    own_region.start()
+    own_region.stop()
+    (own_region.data / "master.key").rename(own_region.data.parent / "elsewhere")
+    before = tree(own_region.data)
+    assert_one_line(awning("up", "--port", "0", "--data", own_region.data), "master.key", "AWNING_MASTER_KEY")
+    assert tree(own_region.data) == before
+    key = (own_region.data.parent / "elsewhere").read_text().strip()
+    assert "outside" in awning("doctor", "--data", own_region.data, AWNING_MASTER_KEY=key).stdout

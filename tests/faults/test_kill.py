@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import subprocess
 import sys
@@ -39,7 +40,7 @@ def test_a_snapshot_taken_amid_writes_is_whole(make_region: MakeRegion, tmp_path
     files = [tmp_path / f"{number}.tar" for number in range(3)]
     for file in files:
         time.sleep(0.3)
-        ask(live.data, "snapshot", file=str(file))
+        ask(live.data, "snapshot", file=str(file), passphrase="p")
     for writer in writers:
         writer.halt.set()
         writer.join(60)
@@ -49,7 +50,8 @@ def test_a_snapshot_taken_amid_writes_is_whole(make_region: MakeRegion, tmp_path
     for file in files:
         loaded = file.with_suffix("")
         command = [sys.executable, "-m", "awning", "snapshot", "load", str(file), "--data", str(loaded)]
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        words = {**os.environ, "AWNING_SNAPSHOT_PASSPHRASE": "p"}
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True, env=words)
         copy = make_region(data=loaded).start()
         assert_clean(copy.data)
         assert read_all(copy) > 0

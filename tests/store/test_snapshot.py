@@ -20,7 +20,7 @@ import pytest
 from awning.store import snapshot
 from awning.store.blobs import Blobs
 from awning.store.database import Database
-from awning.store.errors import LockedFolder, SnapshotFailed, SnapshotRefused
+from awning.store.errors import LockedFolder, MasterKeyError, SnapshotFailed, SnapshotRefused
 from awning.store.folder import DataFolder
 from awning.store.writer import Writer
 from tests.store.support import SCHEMA, Work, insert, submit, values
@@ -63,7 +63,9 @@ def make(path: Path, file: Path) -> None:
         await submit(writer, lambda unit, db: blobs.discard(db, dropped))
         await submit(other, insert("right"))
         seen: list[tuple[int, int]] = []
-        size = await snapshot.save(region.folder, region.rooms, file, progress=lambda *given: seen.append(given))
+        size = await snapshot.save(
+            region.folder, region.rooms, file, passphrase="p", progress=lambda *given: seen.append(given)
+        )
         assert seen[-1][0] == seen[-1][1] > 0
         await region.close()
         return size
@@ -75,7 +77,7 @@ def test_saved_and_loaded_it_is_the_same_region(tmp_path: Path) -> None:
     make(tmp_path / "data", tmp_path / "file")
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
     assert sorted(os.listdir(tmp_path)) == ["data", "file"]
-    snapshot.load(tmp_path / "file", tmp_path / "new" / "data")
+    snapshot.load(tmp_path / "file", tmp_path / "new" / "data", passphrase="p")
     before, after = tree(tmp_path / "data"), tree(tmp_path / "new" / "data")
     discarded = [name for name in before if name.startswith("blobs/") and name not in after]
     assert len(discarded) == 1
@@ -294,8 +296,37 @@ def test_only_an_empty_folder_is_loaded_into(tmp_path: Path) -> None:
     with pytest.raises(LockedFolder):
         snapshot.load(tmp_path / "file", tmp_path / "used")
     used.close()
-    snapshot.load(tmp_path / "file", tmp_path / "used")
+    snapshot.load(tmp_path / "file", tmp_path / "used", passphrase="p")
     assert (tmp_path / "used" / "rooms" / "left.db").exists()
     with pytest.raises(SnapshotRefused):
         snapshot.load(tmp_path / "none", tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+def test_the_master_key_goes_along_under_its_passphrase_only(tmp_path: Path) -> None:
+    make(tmp_path / "data", tmp_path / "file")
+    key = (tmp_path / "data" / "master.key").read_bytes()
+    assert key.strip() not in (tmp_path / "file").read_bytes()
+    assert snapshot.carries_key(tmp_path / "file")
+    for wrong in (None, "q"):
+        with pytest.raises(SnapshotRefused, match="passphrase"):
+            snapshot.load(tmp_path / "file", tmp_path / "new", passphrase=wrong)
+        assert not (tmp_path / "new").exists()
+    snapshot.load(tmp_path / "file", tmp_path / "new", passphrase="p")
+    assert (tmp_path / "new" / "master.key").read_bytes() == key
+    assert not (tmp_path / "new" / "master.wrapped").exists()
+
+
+def test_without_a_passphrase_the_key_stays_and_who_loads_must_have_it(tmp_path: Path) -> None:
+    async def main() -> None:
+        region = Small(tmp_path / "data")
+        await snapshot.save(region.folder, region.rooms, tmp_path / "file")
+        await region.close()
+
+    asyncio.run(main())
+    assert not snapshot.carries_key(tmp_path / "file")
+    snapshot.load(tmp_path / "file", tmp_path / "new")
+    with pytest.raises(MasterKeyError):
+        DataFolder.open(tmp_path / "new", {})
+    key = (tmp_path / "data" / "master.key").read_text().strip()
+    DataFolder.open(tmp_path / "new", {"AWNING_MASTER_KEY": key}).close()

@@ -21,7 +21,9 @@ def create_access_key(call: Call, user_name: str | None = None) -> dict[str, Any
     if len(tables.keys_of(call.db, call.account, owner)) >= ACCESS_KEYS_PER_USER:
         raise LimitExceeded(f"Cannot exceed quota for AccessKeysPerUser: {ACCESS_KEYS_PER_USER}")
     secret = base64.b64encode(call.random(30)).decode()
-    key = AccessKey("AKIA" + call.new_token(16), call.account, owner, secret, "Active", call.now)
+    key_id = "AKIA" + call.new_token(16)
+    sealed = call.seal.seal(secret.encode(), key_id.encode())
+    key = AccessKey(key_id, call.account, owner, sealed, "Active", call.now)
     tables.add_key(call.db, key)
     return {"AccessKey": {**_describe(key, name), "SecretAccessKey": secret}}
 

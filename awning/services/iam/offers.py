@@ -22,7 +22,8 @@ def find_credential(call: Call, question: FindCredential) -> Credential | None:
         if user is None:
             return None
         principal = principal_of(call, user)
-    return Credential(key.id, key.secret, principal, active=key.status == "Active")
+    secret = call.seal.open(key.secret, key.id.encode()).decode()
+    return Credential(key.id, secret, principal, active=key.status == "Active")
 
 
 def find_user(call: Call, question: FindUser) -> Principal | None:

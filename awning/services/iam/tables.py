@@ -42,7 +42,7 @@ SCHEMA: Final = Schema(
             id TEXT PRIMARY KEY,
             account TEXT NOT NULL,
             owner INTEGER,
-            secret TEXT NOT NULL,
+            secret BLOB NOT NULL,
             status TEXT NOT NULL,
             created REAL NOT NULL
         ) WITHOUT ROWID;
@@ -125,7 +125,8 @@ class AccessKey:
     id: str
     account: str
     owner: int | None
-    secret: str = field(repr=False)
+    secret: bytes = field(repr=False)
+    """Sealed by the room's key, with the id as context: signatures are verified with the secret itself, a hash would not do."""
     status: str
     created: float
 
@@ -161,16 +162,6 @@ class Version:
 def arn_of(account: str, kind: str, path: str, name: str) -> str:
     """The ARN of a user, role, group or policy; `path` begins and ends with a slash."""
     return f"arn:aws:iam::{account}:{kind}{path}{name}"
-
-
-def seal(secret: str) -> str:
-    """The form in which a secret is stored. Signatures are verified with the secret itself, so a hash would not do."""
-    return secret
-
-
-def unseal(stored: str) -> str:
-    """The secret that `seal` was given."""
-    return stored
 
 
 # Users, roles, groups
@@ -279,7 +270,7 @@ _KEY = "id, account, owner, secret, status, created"
 
 
 def _key(row: tuple[Any, ...]) -> AccessKey:
-    return AccessKey(row[0], row[1], row[2], unseal(row[3]), row[4], row[5])
+    return AccessKey(row[0], row[1], row[2], row[3], row[4], row[5])
 
 
 def find_key(db: sqlite3.Connection, key: str) -> AccessKey | None:
@@ -298,7 +289,7 @@ def keys_of(db: sqlite3.Connection, account: str, owner: int | None) -> list[Acc
 def add_key(db: sqlite3.Connection, key: AccessKey) -> None:
     db.execute(
         f"INSERT INTO access_keys ({_KEY}) VALUES (?, ?, ?, ?, ?, ?)",
-        (key.id, key.account, key.owner, seal(key.secret), key.status, key.created),
+        (key.id, key.account, key.owner, key.secret, key.status, key.created),
     )
 
 

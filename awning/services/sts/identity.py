@@ -21,7 +21,7 @@ def get_caller_identity(call: Call) -> dict[str, Any]:
 @operation(Needs("sts:GetAccessKeyInfo", "*"), reads=True)
 def get_access_key_info(call: Call, access_key_id: str) -> dict[str, Any]:
     """Say to which account an access key belongs, whosever it is and whether or not it still works."""
-    session = tables.find_session(call.db, access_key_id)
+    session = tables.find_session(call.db, call.seal, access_key_id)
     if session is not None:
         return {"Account": session.account}
     found = call.ask(FindCredential(access_key_id))

@@ -33,7 +33,7 @@ _OF_TOKENS: Final = orjson.dumps(
 
 def find_session(call: Call, question: FindSession) -> Credential | None:
     """The credential of a temporary access key; None too where its role or user is gone."""
-    session = tables.find_session(call.db, question.access_key_id)
+    session = tables.find_session(call.db, call.seal, question.access_key_id)
     if session is None:
         return None
     principal = _principal(call, session)

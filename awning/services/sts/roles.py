@@ -79,7 +79,7 @@ def assume_role(
         transitive_tags=transitive,
         source_identity=_source_identity(call, source_identity),
     )
-    tables.add_session(call.db, session)
+    tables.add_session(call.db, call.seal, session)
     result: dict[str, Any] = {
         "Credentials": describe(session),
         "AssumedRoleUser": {

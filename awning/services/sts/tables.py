@@ -13,6 +13,7 @@ from typing import Final, Literal
 import orjson
 
 from awning.store.schema import Schema
+from awning.store.vault import Seal
 
 Kind = Literal["role", "user", "root"]
 
@@ -21,8 +22,8 @@ SCHEMA: Final = Schema(
         """
         CREATE TABLE sessions (
             access_key_id TEXT PRIMARY KEY,
-            secret TEXT NOT NULL,
-            token TEXT NOT NULL,
+            secret BLOB NOT NULL,
+            token BLOB NOT NULL,
             account TEXT NOT NULL,
             kind TEXT NOT NULL,
             source_arn TEXT NOT NULL,
@@ -70,33 +71,25 @@ _COLUMNS: Final = (
 )
 
 
-def seal(secret: str) -> str:
-    """The form in which a secret is stored. Signatures are verified with the secret itself, so a hash would not do."""
-    return secret
-
-
-def unseal(stored: str) -> str:
-    """The secret that `seal` was given."""
-    return stored
-
-
-def find_session(db: sqlite3.Connection, access_key_id: str) -> Session | None:
+def find_session(db: sqlite3.Connection, seal: Seal, access_key_id: str) -> Session | None:
     row = db.execute(f"SELECT {_COLUMNS} FROM sessions WHERE access_key_id = ?", (access_key_id,)).fetchone()
     if row is None:
         return None
     values = list(row)
-    values[1:3] = unseal(values[1]), unseal(values[2])
+    values[1:3] = (seal.open(sealed, access_key_id.encode()).decode() for sealed in values[1:3])
     values[11:14] = map(orjson.loads, values[11:14])
     return Session(*values)
 
 
-def add_session(db: sqlite3.Connection, session: Session) -> None:
+def add_session(db: sqlite3.Connection, seal: Seal, session: Session) -> None:
+    """Store a session, its secret and token sealed with the key's id as context."""
+    context = session.access_key_id.encode()
     db.execute(
         f"INSERT INTO sessions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             session.access_key_id,
-            seal(session.secret),
-            seal(session.token),
+            seal.seal(session.secret.encode(), context),
+            seal.seal(session.token.encode(), context),
             session.account,
             session.kind,
             session.source_arn,

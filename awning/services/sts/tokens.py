@@ -43,5 +43,5 @@ def get_session_token(call: Call, duration_seconds: int = _DEFAULT) -> dict[str,
         created=now,
         expires=now + duration_seconds,
     )
-    tables.add_session(call.db, session)
+    tables.add_session(call.db, call.seal, session)
     return {"Credentials": describe(session)}

@@ -15,6 +15,7 @@ from awning.kit.call import Call, Facts
 from awning.kit.errors import AccessDenied
 from awning.kit.operation import Operation
 from awning.services import iam, sts
+from awning.store.vault import Seal
 
 ACCOUNT = "123456789012"
 OTHER = "210987654321"
@@ -49,6 +50,7 @@ class House:
             service=service,
             db=db,
             memory=service.memory(db),
+            seal=Seal(bytes(32)),
             random=random,
             new_id=lambda: f"00000000-0000-4000-8000-{next(counter):012}",
             ask=self.ask,
