@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +13,7 @@ from awning.kit.operation import Operation
 from awning.kit.service import Service
 from awning.protocols.registry import Registry
 from awning.region import ROOMS
+from awning.store.database import Database
 
 # Operations that AWS lets anyone with credentials call, whatever policies say.
 # Source: service authorization reference, "Actions defined by AWS STS".
@@ -56,3 +60,13 @@ def test_a_room_is_named_after_its_folder(room: Service) -> None:
 def test_no_two_rooms_answer_or_accept_the_same() -> None:
     kinds = [kind for room in ROOMS for kind in (*room.answers, *room.accepts)]
     assert len(kinds) == len(set(kinds))
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
+def test_a_rooms_tables_may_be_read_from_a_file_that_is_not_trusted(room: Service, tmp_path: Path) -> None:
+    """A snapshot's databases are checked so: an index on a function that SQLite holds for unsafe would not load."""
+    path = tmp_path / "room.db"
+    Database(path, room.schema).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA trusted_schema = OFF")
+        assert connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)

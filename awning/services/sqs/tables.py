@@ -60,9 +60,8 @@ SCHEMA = Schema(
         -- which queue (ARN) handed the message over to this one, its dead-letter queue; how often it had been received before
         ALTER TABLE messages ADD COLUMN source TEXT;
         ALTER TABLE messages ADD COLUMN received INTEGER NOT NULL DEFAULT 0;
-        CREATE INDEX queues_by_dead_letter_queue ON queues (
-            json_extract(json_extract(attributes, '$.RedrivePolicy'), '$.deadLetterTargetArn'), name
-        );
+        ALTER TABLE queues ADD COLUMN dead_letter_queue TEXT;   -- the ARN in the attribute RedrivePolicy
+        CREATE INDEX queues_by_dead_letter_queue ON queues (dead_letter_queue, name);
         """,
         """
         ALTER TABLE messages ADD COLUMN grp TEXT;            -- MessageGroupId
@@ -189,13 +188,16 @@ def list_names(db: sqlite3.Connection, account: str, region: str, prefix: str, a
     return [name for (name,) in rows]
 
 
-_TARGET = "json_extract(json_extract(attributes, '$.RedrivePolicy'), '$.deadLetterTargetArn')"
+def _target(attributes: dict[str, str]) -> str | None:
+    policy = attributes.get("RedrivePolicy")
+    target: str | None = orjson.loads(policy)["deadLetterTargetArn"] if policy else None
+    return target
 
 
 def list_sources(db: sqlite3.Connection, target: str, after: str, limit: int) -> list[tuple[str, str]]:
     """Return account and name of up to `limit` queues, in order, whose dead-letter queue has the ARN `target`."""
     return db.execute(
-        f"SELECT account, name FROM queues WHERE {_TARGET} = ? AND name > ? ORDER BY name LIMIT ?",
+        "SELECT account, name FROM queues WHERE dead_letter_queue = ? AND name > ? ORDER BY name LIMIT ?",
         (target, after, limit),
     ).fetchall()
 
@@ -213,16 +215,19 @@ def insert_queue(
 ) -> int:
     """Store a new queue; return its id."""
     number = db.execute(
-        "INSERT INTO queues (account, region, name, attributes, tags, secret, created, modified, purged_through)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0)",
-        (account, region, name, _text(attributes), _text(tags), secret, now, now),
+        "INSERT INTO queues (account, region, name, attributes, tags, secret, created, modified, purged_through,"
+        " dead_letter_queue) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?)",
+        (account, region, name, _text(attributes), _text(tags), secret, now, now, _target(attributes)),
     ).lastrowid
     assert number is not None
     return number
 
 
 def update_attributes(db: sqlite3.Connection, queue: int, attributes: dict[str, str], now: int) -> None:
-    db.execute("UPDATE queues SET attributes = ?, modified = ? WHERE id = ?", (_text(attributes), now, queue))
+    db.execute(
+        "UPDATE queues SET attributes = ?, dead_letter_queue = ?, modified = ? WHERE id = ?",
+        (_text(attributes), _target(attributes), now, queue),
+    )
 
 
 def update_tags(db: sqlite3.Connection, queue: int, tags: dict[str, str]) -> None:
