@@ -7,6 +7,7 @@ queues.py tags.py permissions.py                    the operations on queues
 sending.py receiving.py deleting.py hiding.py      the operations on messages
 redrive.py     dead-letter rules, pure              moving.py      from one queue to another
 groups.py      groups, duplicates   offers.py      what other rooms may ask and send
+moves.py       the operations on move tasks
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from awning.services.sqs import (
     deleting,
     hiding,
     memory,
+    moves,
     offers,
     permissions,
     queues,
@@ -31,7 +33,7 @@ SERVICE = Service(
     name="sqs",
     model="sqs",
     protocols=("json", "query"),
-    modules=(queues, tags, permissions, sending, receiving, deleting, hiding),
+    modules=(queues, tags, permissions, sending, receiving, deleting, hiding, moves),
     schema=tables.SCHEMA,
     memory=memory.build,
     guard=memory.guard,
@@ -40,6 +42,7 @@ SERVICE = Service(
     work=(
         Work("survey", work.survey, every=5.0),
         Work("sweep", work.sweep, every=5.0),
+        Work("move messages", moves.carry_out, every=0.5),
         Work("forget kept receives", work.forget_receives, every=3600.0),
         Work("forget deleted queues", work.forget_deleted_queues, every=60.0),
     ),

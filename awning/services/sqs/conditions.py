@@ -28,6 +28,6 @@ def conditions(call: Call, params: Params) -> dict[str, Any]:
 
 def _tags_of(call: Call, arn: str) -> dict[str, str]:
     """The committed tags of the queue of an ARN, their keys in lower case; none where there is no such queue."""
-    region, account, name = arn.split(":", 5)[3:]
-    row = tables.find_queue(call.db, account, region, name)
+    parts = arn.split(":", 5)
+    row = tables.find_queue(call.db, parts[4], parts[3], parts[5]) if len(parts) == 6 else None
     return {key.lower(): value for key, value in row.tags.items()} if row else {}

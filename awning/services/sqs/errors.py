@@ -76,6 +76,10 @@ class ReceiptHandleIsInvalid(ServiceError):
     """The queue never gave out this receipt handle."""
 
 
+class ResourceNotFoundException(ServiceError):
+    """A queue or move task that an ARN or a handle names is not there."""
+
+
 class TooManyEntriesInBatchRequest(ServiceError):
     """A batch has more than ten entries."""
 

@@ -62,6 +62,20 @@ SCHEMA = Schema(
         ALTER TABLE messages ADD COLUMN received INTEGER NOT NULL DEFAULT 0;
         ALTER TABLE queues ADD COLUMN dead_letter_queue TEXT;   -- the ARN in the attribute RedrivePolicy
         CREATE INDEX queues_by_dead_letter_queue ON queues (dead_letter_queue, name);
+        CREATE TABLE moves (                   -- message move tasks: those that run, and the last ones of each queue
+            id TEXT PRIMARY KEY,
+            source TEXT NOT NULL,              -- ARN
+            destination TEXT,                  -- ARN; NULL: where each message came from
+            speed INTEGER,                     -- messages a second; NULL: as fast as may be
+            state TEXT NOT NULL,
+            moved INTEGER NOT NULL,
+            total INTEGER NOT NULL,            -- to be moved, as the start found it
+            reason TEXT,                       -- why it failed
+            started INTEGER NOT NULL,
+            paced INTEGER NOT NULL             -- its speed is spent up to this time
+        );
+        CREATE INDEX moves_by_source ON moves (source, started);
+        CREATE INDEX moves_under_way ON moves (paced) WHERE state IN ('RUNNING', 'CANCELLING');
         """,
         """
         ALTER TABLE messages ADD COLUMN grp TEXT;            -- MessageGroupId
@@ -123,6 +137,24 @@ class MessageRow(NamedTuple):
     received: int
     group: str | None
     deduplication: str | None
+
+
+class MoveRow(NamedTuple):
+    """A message move task as it is stored."""
+
+    id: str
+    source: str
+    destination: str | None
+    speed: int | None
+    state: str
+    moved: int
+    total: int
+    reason: str | None
+    started: int
+    paced: int
+
+
+_MOVE = "id, source, destination, speed, state, moved, total, reason, started, paced"
 
 
 class Standing(NamedTuple):
@@ -308,6 +340,49 @@ def send_anew(db: sqlite3.Connection, number: int, *, to: int, new: int, id: str
         (new, to, now, id, number),
     )
     db.execute("DELETE FROM messages WHERE number = ?", (number,))
+
+
+def insert_move(db: sqlite3.Connection, move: MoveRow) -> None:
+    """Store a move task; of those of its source that have ended, only the newest are kept."""
+    db.execute(
+        "DELETE FROM moves WHERE source = ?1 AND state NOT IN ('RUNNING', 'CANCELLING') AND rowid NOT IN"
+        " (SELECT rowid FROM moves WHERE source = ?1 ORDER BY started DESC, rowid DESC LIMIT 9)",
+        (move.source,),
+    )
+    db.execute(f"INSERT INTO moves ({_MOVE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", move)
+
+
+def find_move(db: sqlite3.Connection, id: str) -> MoveRow | None:
+    row = db.execute(f"SELECT {_MOVE} FROM moves WHERE id = ?", (id,)).fetchone()
+    return MoveRow._make(row) if row else None
+
+
+def moves_of(db: sqlite3.Connection, source: str, limit: int) -> list[MoveRow]:
+    """The newest move tasks of a source."""
+    rows = db.execute(
+        f"SELECT {_MOVE} FROM moves WHERE source = ? ORDER BY started DESC, rowid DESC LIMIT ?", (source, limit)
+    )
+    return [MoveRow._make(row) for row in rows]
+
+
+def moves_under_way(db: sqlite3.Connection, limit: int) -> list[MoveRow]:
+    """Move tasks that have not ended, the longest behind first."""
+    rows = db.execute(
+        f"SELECT {_MOVE} FROM moves WHERE state IN ('RUNNING', 'CANCELLING') ORDER BY paced LIMIT ?", (limit,)
+    )
+    return [MoveRow._make(row) for row in rows]
+
+
+def update_move(db: sqlite3.Connection, move: MoveRow) -> None:
+    db.execute(
+        "UPDATE moves SET state = ?, moved = ?, reason = ?, paced = ? WHERE id = ?",
+        (move.state, move.moved, move.reason, move.paced, move.id),
+    )
+
+
+def forget_moves(db: sqlite3.Connection, until: int) -> None:
+    """Forget the ended move tasks that were started till then."""
+    db.execute("DELETE FROM moves WHERE started <= ? AND state NOT IN ('RUNNING', 'CANCELLING')", (until,))
 
 
 def has_message(db: sqlite3.Connection, number: int) -> bool:

@@ -16,6 +16,7 @@ from awning.services.sqs.queues import DELETED_RECENTLY
 
 _SLICE = 1_000
 _GAUGED = 100
+_MOVES_KEPT = 14 * 86_400_000
 
 
 def sweep(call: Call) -> bool:
@@ -65,8 +66,9 @@ def survey(call: Call) -> bool:
 
 
 def forget_deleted_queues(call: Call) -> bool:
-    """Free the names of queues that were deleted a minute ago."""
+    """Free the names of queues that were deleted a minute ago, and forget move tasks of two weeks ago."""
     tables.forget_deleted(call.db, milliseconds(call.now) - DELETED_RECENTLY)
+    tables.forget_moves(call.db, milliseconds(call.now) - _MOVES_KEPT)
     return False
 
 

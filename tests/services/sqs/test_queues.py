@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
@@ -398,15 +399,24 @@ def test_what_belongs_to_the_owner_is_refused_to_others_whatever_the_policy_says
 
 def test_each_operation_needs_its_permission_on_its_queue(bench: Bench, queue: OneQueue) -> None:
     batches = {"send_message_batch", "delete_message_batch", "change_message_visibility_batch"}
-    params = {"queue_url": queue.url, "queue_name": "jobs", "tags": {"a": "b"}}
+    arn = f"arn:aws:sqs:us-east-1:{ACCOUNT}:jobs"
+    handle = base64.b64encode(json.dumps({"taskId": "x", "sourceArn": arn}).encode()).decode()
+    params = {
+        "queue_url": queue.url,
+        "queue_name": "jobs",
+        "tags": {"a": "b"},
+        "source_arn": arn,
+        "destination_arn": arn,
+        "task_handle": handle,
+    }
     for name, operation in bench.operations.items():
         action = "".join(word.capitalize() for word in name.removesuffix("_batch").split("_"))
         assert operation.needs[0].action == f"sqs:{action}"
         assert name in batches or not name.endswith("_batch")
         for need in operation.needs:
             assert not isinstance(need.resource, str)
-            arn = need.resource(bench.make_call(), params)
-            assert arn == f"arn:aws:sqs:us-east-1:{ACCOUNT}:{'*' if name == 'list_queues' else 'jobs'}"
+            needed = need.resource(bench.make_call(), params)
+            assert needed == (f"arn:aws:sqs:us-east-1:{ACCOUNT}:*" if name == "list_queues" else arn)
     create = bench.operations["create_queue"].needs[1]
     assert create.action == "sqs:TagQueue"
     assert callable(create.resource)
