@@ -183,10 +183,11 @@ class Region:
         }
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward, and let waiters look again."""
+        """Move the clock forward; waiters and couriers look again."""
         self.clock.advance(seconds)
         for room in self.rooms.values():
             room.tick()
+            self.couriers[room.name].kick()
 
     async def _status(self, _: dict[str, Any]) -> dict[str, Any]:
         passes = [

@@ -74,12 +74,14 @@ class Call:
 
     account, region: where it acts (12 digits; "us-east-1"). principal: who asks. now: seconds since the epoch; the same
     throughout the call. db: a SQLite connection: the write connection inside a batch, else one that sees committed state.
-    memory: the room's derived state. facts: what is known of the request.
+    memory: the room's derived state. facts: what is known of the request. attempts: how often the delivery that this call
+    brings or carries has failed before.
     """
 
     __slots__ = (
         "account",
         "afterwards",
+        "attempts",
         "authorise",
         "body",
         "db",
@@ -111,6 +113,7 @@ class Call:
         self.afterwards: list[Callable[[], None]] = []
         self.outgoing = 0
         self.pending: StillWaiting | None = None
+        self.attempts = 0
 
     @property
     def memory(self) -> Any:

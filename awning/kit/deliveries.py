@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import orjson
 
 from awning import contracts
@@ -24,13 +22,17 @@ class TryAgain(Exception):
 
 def encode(delivery: Deliver) -> tuple[str, str, str, bytes]:
     """Write a delivery as the outbox keeps it: kind, ARN, group, payload."""
-    content = {field.name: getattr(delivery, field.name) for field in dataclasses.fields(delivery)}
-    return type(delivery).__name__, delivery.arn, delivery.group, orjson.dumps(content)
+    return type(delivery).__name__, delivery.arn, delivery.group, orjson.dumps(delivery)
+
+
+def type_of(kind: str) -> type[Deliver]:
+    """Return the type of a kind of deliveries. Raises LookupError for one that this version does not know."""
+    made = getattr(contracts, kind, None)
+    if not (isinstance(made, type) and issubclass(made, Deliver)):
+        raise LookupError(f"There is no delivery {kind}.")
+    return made
 
 
 def decode(kind: str, payload: bytes) -> Deliver:
     """Read a delivery. Raises LookupError for a kind that this version does not know."""
-    made = getattr(contracts, kind, None)
-    if not (isinstance(made, type) and issubclass(made, Deliver)):
-        raise LookupError(f"There is no delivery {kind}.")
-    return made(**orjson.loads(payload))
+    return type_of(kind)(**orjson.loads(payload))

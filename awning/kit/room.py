@@ -21,7 +21,7 @@ from awning.store.blobs import Blobs
 from awning.store.completion import Completion
 from awning.store.database import Database
 from awning.store.folder import DataFolder
-from awning.store.outbox import Outbox
+from awning.store.outbox import Inbox, Outbox
 from awning.store.writer import Unit, Writer
 
 
@@ -160,7 +160,8 @@ class Room:
         self.blobs = Blobs(folder.blobs(service.name), self.database)
         self.vault = folder.vault
         self.seal = folder.vault.key(f"room {service.name}")
-        self.outbox = Outbox(self.database.identity, encode)
+        self.outbox = Outbox(encode, service.carries)
+        self.inbox = Inbox()
         self.memory: Any = service.memory(self.database.writer) if service.memory else None
         self.writer = Writer(self.database, name=service.name, on_broken=self._broken)
         self.waiters = Waiters(self.resubmit)

@@ -36,6 +36,14 @@ STORE = Schema(
         CREATE TABLE _inbox (sender TEXT, seq INTEGER, PRIMARY KEY (sender, seq)) WITHOUT ROWID;
         CREATE TABLE _garbage (blob TEXT PRIMARY KEY) WITHOUT ROWID;
         """,
+        """
+        DROP INDEX _outbox_due;
+        CREATE INDEX _outbox_due ON _outbox (arn, due) WHERE due IS NOT NULL AND grp = '';
+        ALTER TABLE _inbox RENAME TO _inbox_rows;
+        CREATE TABLE _inbox (sender TEXT PRIMARY KEY, seqs TEXT NOT NULL) WITHOUT ROWID;
+        INSERT INTO _inbox SELECT sender, json_group_array(seq) FROM _inbox_rows GROUP BY sender;
+        DROP TABLE _inbox_rows;
+        """,
     )
 )
 

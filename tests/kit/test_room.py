@@ -8,10 +8,7 @@ from typing import Any
 
 import pytest
 
-from awning import contracts
-from awning.contracts import Deliver
 from awning.kit.call import Call
-from awning.kit.courier import Courier
 from awning.kit.errors import ServiceError
 from awning.net.stepper import drive
 from tests.kit.conftest import Workshop, facts, get, put, run, wait_for
@@ -212,24 +209,8 @@ def test_a_stop_answers_who_waits(workshop: Workshop) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class DeliverNote(Deliver):
-    """A delivery for these tests."""
-
-    text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class FindNote:
     name: str
-
-
-def take_in(call: Call, delivery: DeliverNote) -> None:
-    put(call, delivery.arn, delivery.text)
-
-
-def post(call: Call, *notes: DeliverNote) -> None:
-    for note in notes:
-        call.send(note)
 
 
 def test_a_room_asks_another(workshop: Workshop) -> None:
@@ -239,76 +220,7 @@ def test_a_room_asks_another(workshop: Workshop) -> None:
         await answering.write(answering.call(facts()), put, ("a", "known"))
         assert asking.call(facts()).ask(FindNote("a")) == "known"
         with pytest.raises(LookupError):
-            asking.call(facts()).ask(DeliverNote("nobody"))
-        await workshop.close()
-
-    run(scenario())
-
-
-def test_a_delivery_arrives_once_and_what_failed_leaves_nothing(
-    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(contracts, "DeliverNote", DeliverNote, raising=False)
-
-    def fail(call: Call) -> None:
-        call.send(DeliverNote("never"))
-        raise NoteExists("no")
-
-    async def scenario() -> None:
-        sender = workshop.room("sender")
-        taker = workshop.room("taker", accepts={DeliverNote: take_in})
-        reports: list[str] = []
-        courier = Courier(sender, {DeliverNote: taker}.get, reports.append)  # type: ignore[arg-type]
-        workshop.around.on_sent = lambda room: courier.kick()
-        carrying = asyncio.ensure_future(courier.run())
-        with pytest.raises(NoteExists):
-            await sender.write(sender.call(facts()), fail)
-        await sender.write(
-            sender.call(facts()), post, tuple(DeliverNote(f"n{number}", text="x") for number in range(200))
-        )
-        while sender.outbox.waiting(sender.database.reader):
-            await asyncio.sleep(0.005)
-        courier.stop()
-        await carrying
-        assert taker.memory.count == 200
-        assert get(taker.call(facts()), "never") is None
-        assert reports == []
-        await workshop.close()
-
-    run(scenario())
-
-
-def test_a_repeated_delivery_is_void(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The crash between the receiver's commit and the sender's: the letter comes again."""
-    monkeypatch.setattr(contracts, "DeliverNote", DeliverNote, raising=False)
-
-    async def scenario() -> None:
-        sender = workshop.room("sender")
-        taker = workshop.room("taker", accepts={DeliverNote: take_in})
-        courier = Courier(sender, {DeliverNote: taker}.get, lambda line: None)  # type: ignore[arg-type]
-        await sender.write(sender.call(facts()), post, (DeliverNote("n", text="x"),))
-        (letter,) = sender.outbox.due(sender.database.reader, workshop.clock.now(), 10)
-        await courier._deliver(letter)
-        await courier._deliver(letter)
-        assert taker.memory.count == 1
-        await workshop.close()
-
-    run(scenario())
-
-
-def test_what_nobody_accepts_is_reported_and_kept(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contracts, "DeliverNote", DeliverNote, raising=False)
-
-    async def scenario() -> None:
-        sender = workshop.room("sender")
-        reports: list[str] = []
-        courier = Courier(sender, lambda kind: None, reports.append)
-        await sender.write(sender.call(facts()), post, (DeliverNote("n", text="x"),))
-        (letter,) = sender.outbox.due(sender.database.reader, workshop.clock.now(), 10)
-        await courier._deliver(letter)
-        assert "No room accepts DeliverNote" in reports[0]
-        assert sender.outbox.waiting(sender.database.reader) == 1
-        assert sender.outbox.due(sender.database.reader, workshop.clock.now(), 10) == []
+            asking.call(facts()).ask("nobody")
         await workshop.close()
 
     run(scenario())
