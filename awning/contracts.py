@@ -136,6 +136,8 @@ class SendToQueue(Deliver):
     message_group: str | None = None
     deduplication: str | None = None
     trace: str | None = None
+    last_resort: bool = False
+    """It goes to a dead-letter queue: given up, it is lost."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -378,4 +378,10 @@ def unsigned_service(request: Request) -> str:
     return next((name for version, name in _VERSIONS.items() if version in form), "sqs")
 
 
-_VERSIONS: Mapping[bytes, str] = {b"Version=2011-06-15": "sts", b"Version=2010-05-08": "iam"}
+_VERSIONS: Mapping[bytes, str] = {
+    b"Action=ConfirmSubscription": "sns",  # the links in notifications name no version
+    b"Action=Unsubscribe": "sns",
+    b"Version=2011-06-15": "sts",
+    b"Version=2010-05-08": "iam",
+    b"Version=2010-03-31": "sns",
+}

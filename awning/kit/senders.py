@@ -5,6 +5,7 @@ Source: "AWS service principals" and "The confused deputy problem" in the IAM us
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,8 +21,13 @@ def principal_of(sender: Sender) -> Principal:
     return Principal("service", "", sender.service, sender.service, sender.service, sender.service)
 
 
-def decide_for(sender: Sender, action: str, arn: str, guard: Guard, now: float) -> Decision:
-    """Decide whether `sender` may do `action` on the resource `arn` that `guard` speaks for; `now` in seconds since the epoch."""
+def decide_for(
+    sender: Sender, action: str, arn: str, guard: Guard, now: float, further: Mapping[str, str] | None = None
+) -> Decision:
+    """Decide whether `sender` may do `action` on the resource `arn` that `guard` speaks for; `now` in seconds since the epoch.
+
+    `further`: condition keys, in lower case, that this service is known to say as well.
+    """
     moment = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     region = arn.split(":", 4)[3] if arn.count(":") >= 4 else ""
     context: dict[str, Any] = {
@@ -34,5 +40,6 @@ def decide_for(sender: Sender, action: str, arn: str, guard: Guard, now: float) 
         "aws:epochtime": str(int(now)),
         "aws:requestedregion": region,
         "aws:resourceaccount": guard.account,
+        **(further or {}),
     }
     return decide(principal_of(sender), action, arn, context, guard_policy=guard.policy, resource_account=guard.account)

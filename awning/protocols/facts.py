@@ -191,6 +191,18 @@ _SQS = Facts(
     url_parameter="QueueUrl",
 )
 
+_SNS = Facts(
+    renames={"AccessDenied": "AuthorizationErrorException"},
+    answers={
+        ("required", None): Answer(
+            "InvalidParameter", "Invalid parameter: {name} Reason: no value for required parameter"
+        ),
+        ("type", None): Answer("InvalidParameter", "Invalid parameter: {name}"),
+    },
+    invalid=Answer("ValidationError", _CONSTRAINTS),
+    any_version=True,
+)
+
 
 def _argument(message: str, code: str = "InvalidArgument") -> Answer:
     return Answer(code, message, argument=True)
@@ -294,7 +306,7 @@ IGNORED_WHEN_INVALID: Final = frozenset({"if-modified-since", "if-unmodified-sin
 UNROUTED: Final[Mapping[str, frozenset[str]]] = {"s3": frozenset({"ListDirectoryBuckets", "WriteGetObjectResponse"})}
 """Operations that AWS tells from others by the host name alone."""
 
-_SERVICES: Final[Mapping[str, Facts]] = {"iam": _IAM, "sts": _STS, "sqs": _SQS, "s3": _S3}
+_SERVICES: Final[Mapping[str, Facts]] = {"iam": _IAM, "sts": _STS, "sqs": _SQS, "sns": _SNS, "s3": _S3}
 _PROTOCOLS: Final[Mapping[str, Facts]] = {"json": JSON_FACTS, "query": QUERY_FACTS}
 
 

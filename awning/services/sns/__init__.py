@@ -1,1 +1,39 @@
-"""SNS: topics and their subscriptions."""
+"""SNS: topics, their subscriptions, and the fan-out of messages. The door of the room; nothing happens here.
+
+tables.py      all state               memory.py      what is derived
+names.py       ARNs                    conditions.py  the condition keys
+topics.py tags.py permissions.py subscriptions.py publishing.py     the operations
+attributes.py subscription_attributes.py message_attributes.py      what each may be
+fanout.py      from a message to its deliveries       offers.py     what other rooms may ask
+"""
+
+from __future__ import annotations
+
+from awning.contracts import MayPublish, PublishToTopic
+from awning.kit.service import Service, Work
+from awning.services.sns import (
+    fanout,
+    memory,
+    offers,
+    permissions,
+    publishing,
+    subscriptions,
+    tables,
+    tags,
+    topics,
+    work,
+)
+
+SERVICE = Service(
+    name="sns",
+    model="sns",
+    protocols=("query",),
+    modules=(topics, tags, permissions, subscriptions, publishing),
+    schema=tables.SCHEMA,
+    memory=memory.build,
+    guard=memory.guard,
+    answers={MayPublish: offers.may_publish},
+    accepts={PublishToTopic: offers.publish_to_topic},
+    given_up=fanout.given_up,
+    work=(Work("forget duplicates", work.forget_duplicates, every=30.0),),
+)

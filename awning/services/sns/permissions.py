@@ -1,0 +1,91 @@
+"""AddPermission and RemovePermission: they write statements into the topic's policy, which is an attribute like others.
+
+Source: the API reference of both.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import orjson
+
+from awning.kit.call import Call
+from awning.kit.operation import Needs, operation
+from awning.services.sns.attributes import check_policy, default_policy
+from awning.services.sns.conditions import conditions
+from awning.services.sns.errors import invalid
+from awning.services.sns.memory import Topic
+from awning.services.sns.names import topic_arn
+from awning.services.sns.topics import find, reconfigure
+
+_ACCOUNT = re.compile(r"\d{12}")
+_SHARED = {
+    "GetTopicAttributes",
+    "SetTopicAttributes",
+    "AddPermission",
+    "RemovePermission",
+    "DeleteTopic",
+    "Subscribe",
+    "ListSubscriptionsByTopic",
+    "Publish",
+    "Receive",
+}
+
+
+@operation(Needs("sns:AddPermission", topic_arn), context=conditions)
+def add_permission(call: Call, topic_arn: str, label: str, aws_account_id: list[str], action_name: list[str]) -> None:
+    """Add a statement to the topic's policy that allows accounts to do something with it."""
+    topic = find(call, topic_arn)
+    if not aws_account_id or not action_name:
+        raise invalid("AWSAccountId and ActionName Reason: at least one of each must be given")
+    for account in aws_account_id:
+        if not _ACCOUNT.fullmatch(account):
+            raise invalid("Policy Error: PrincipalNotFound")
+    if not set(action_name) <= _SHARED:
+        raise invalid("Policy statement action out of service scope!")
+    policy = _policy(topic)
+    statements = policy["Statement"]
+    if any(statement.get("Sid") == label for statement in statements):
+        raise invalid("Statement already exists")
+    principals = [f"arn:aws:iam::{account}:root" for account in aws_account_id]
+    statements.append(
+        {
+            "Sid": label,
+            "Effect": "Allow",
+            "Principal": {"AWS": _one_or_all(principals)},
+            "Action": _one_or_all([f"SNS:{action}" for action in action_name]),
+            "Resource": topic.arn,
+        }
+    )
+    _store(call, topic, policy)
+
+
+@operation(Needs("sns:RemovePermission", topic_arn), context=conditions)
+def remove_permission(call: Call, topic_arn: str, label: str) -> None:
+    """Remove the statement of this label from the topic's policy; one that is not there is removed already."""
+    topic = find(call, topic_arn)
+    policy = _policy(topic)
+    kept = [statement for statement in policy["Statement"] if statement.get("Sid") != label]
+    if len(kept) != len(policy["Statement"]):
+        _store(call, topic, {**policy, "Statement": kept})
+
+
+def _policy(topic: Topic) -> dict[str, Any]:
+    """Return the topic's policy, its statements as a list."""
+    policy: dict[str, Any] = orjson.loads(topic.attributes.get("Policy") or default_policy(topic.arn, topic.account))
+    if isinstance(policy["Statement"], dict):
+        policy["Statement"] = [policy["Statement"]]
+    return policy
+
+
+def _store(call: Call, topic: Topic, policy: dict[str, Any]) -> None:
+    text = orjson.dumps(policy).decode()
+    if policy["Statement"]:
+        check_policy(text, topic.arn)
+    attributes = {**topic.attributes, "Policy": text}
+    reconfigure(call, topic, attributes)
+
+
+def _one_or_all(values: list[str]) -> str | list[str]:
+    return values[0] if len(values) == 1 else values

@@ -1,0 +1,236 @@
+"""Publish and PublishBatch: a message is checked, given its id, and delivered to the topic's subscriptions in one transaction.
+
+Source: the API reference of both, and the developer guide's "FIFO topics: message deduplication".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any, Final
+
+import orjson
+
+from awning.kit.call import Call
+from awning.kit.errors import NotImplementedHere
+from awning.kit.operation import ALL, Needs, Params, operation
+from awning.services.sns import message_attributes as attributes_of
+from awning.services.sns import tables
+from awning.services.sns.conditions import conditions
+from awning.services.sns.errors import (
+    BatchEntryIdsNotDistinctException,
+    BatchRequestTooLongException,
+    EmptyBatchRequestException,
+    InvalidBatchEntryIdException,
+    TooManyEntriesInBatchRequestException,
+    invalid,
+)
+from awning.services.sns.fanout import Message, deliver
+from awning.services.sns.memory import Topic
+from awning.services.sns.names import check_topic_arn, topic_arn
+from awning.services.sns.topics import find
+
+DUPLICATES_FOR: Final = 300_000
+"""Milliseconds in which a FIFO topic knows a message again."""
+
+_BATCH = 10
+_ENTRY_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
+_SUBJECT = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
+_FIFO_ID = re.compile(r"[!-~]{1,128}")
+_FIRST_SEQUENCE = 10**19
+_ENTRY = {
+    "Id": ALL,
+    "Message": ALL,
+    "Subject": ALL,
+    "MessageStructure": ALL,
+    "MessageAttributes": ALL,
+    "MessageDeduplicationId": ALL,
+    "MessageGroupId": ALL,
+}
+
+
+def _target(call: Call, params: Params) -> str:
+    return check_topic_arn(
+        call, _one_target(params.get("topic_arn"), params.get("target_arn"), params.get("phone_number"))
+    )
+
+
+@operation(Needs("sns:Publish", _target), anonymous=True, honours={"message_attributes": ALL}, context=conditions)
+def publish(
+    call: Call,
+    message: str,
+    topic_arn: str | None = None,
+    target_arn: str | None = None,
+    phone_number: str | None = None,
+    subject: str | None = None,
+    message_structure: str | None = None,
+    message_attributes: dict[str, dict[str, Any]] | None = None,
+    message_deduplication_id: str | None = None,
+    message_group_id: str | None = None,
+) -> dict[str, Any]:
+    """Publish one message to a topic. A reply means that it will be delivered to all who are subscribed now."""
+    topic = find(call, _one_target(topic_arn, target_arn, phone_number))
+    size = check_message(message, subject, message_attributes)
+    if size > topic.settings.largest:
+        raise invalid("Message too long")
+    bodies = read_structure(message, message_structure)
+    check_order(topic, message_group_id, message_deduplication_id)
+    return _accept(
+        call, topic, message, bodies, subject, message_attributes, message_group_id, message_deduplication_id
+    )
+
+
+@operation(
+    Needs("sns:Publish", topic_arn),
+    anonymous=True,
+    honours={"publish_batch_request_entries": _ENTRY},
+    context=conditions,
+)
+def publish_batch(call: Call, topic_arn: str, publish_batch_request_entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """Publish up to ten messages to a topic, together no longer than one may be; one that is not in order stops all."""
+    entries = publish_batch_request_entries
+    _check_entries(entries)
+    topic = find(call, topic_arn)
+    size = 0
+    drafts: list[tuple[dict[str, Any], Mapping[str, str] | None]] = []
+    for entry in entries:
+        size += check_message(entry["Message"], entry.get("Subject"), entry.get("MessageAttributes"))
+        check_order(topic, entry.get("MessageGroupId"), entry.get("MessageDeduplicationId"))
+        drafts.append((entry, read_structure(entry["Message"], entry.get("MessageStructure"))))
+    if size > topic.settings.largest:
+        raise BatchRequestTooLongException("The length of all the messages put together is more than the limit.")
+    done = []
+    for entry, bodies in drafts:
+        accepted = _accept(
+            call,
+            topic,
+            entry["Message"],
+            bodies,
+            entry.get("Subject"),
+            entry.get("MessageAttributes"),
+            entry.get("MessageGroupId"),
+            entry.get("MessageDeduplicationId"),
+        )
+        done.append({"Id": entry["Id"], **accepted})
+    return {"Successful": done, "Failed": []}
+
+
+def check_message(message: str, subject: str | None, attributes: attributes_of.Attributes | None) -> int:
+    """Return a message's size in bytes. Raises InvalidParameterException, InvalidParameterValueException."""
+    if subject is not None and (not _SUBJECT.fullmatch(subject) or subject[0].isspace()):
+        raise invalid("Subject")
+    if not message:
+        raise invalid("Empty message")
+    size = len(message.encode("utf-8", "replace"))
+    return size + attributes_of.check(attributes) if attributes else size
+
+
+def read_structure(message: str, structure: str | None) -> Mapping[str, str] | None:
+    """Return the message for each protocol, where it has several. Raises InvalidParameterException."""
+    if structure is None or structure == "":
+        return None
+    if structure != "json":
+        raise invalid("MessageStructure")
+    try:
+        found = orjson.loads(message)
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        raise invalid("Message Structure - JSON message body failed to parse")
+    bodies = {protocol: text for protocol, text in found.items() if isinstance(text, str)}
+    if "default" not in bodies:
+        raise invalid("Message Structure - No default entry in JSON message body")
+    return bodies
+
+
+def check_order(topic: Topic, group: str | None, deduplication: str | None) -> None:
+    """Raises InvalidParameterException where group and deduplication are not what the topic asks for."""
+    if topic.settings.fifo:
+        if not group:
+            raise invalid("The MessageGroupId parameter is required for FIFO topics")
+        if not deduplication and not topic.settings.content_based:
+            raise invalid(
+                "The topic should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly"
+            )
+    elif deduplication is not None:
+        raise invalid(
+            "MessageDeduplicationId Reason: The request includes MessageDeduplicationId parameter that is not valid for this "
+            "topic type"
+        )
+    for name, value in (("MessageGroupId", group), ("MessageDeduplicationId", deduplication)):
+        if value and not _FIFO_ID.fullmatch(value):
+            raise invalid(
+                f"{name} Reason: {name} can only include alphanumeric and punctuation characters. 1 to 128 in length"
+            )
+
+
+def _accept(
+    call: Call,
+    topic: Topic,
+    body: str,
+    bodies: Mapping[str, str] | None,
+    subject: str | None,
+    attributes: attributes_of.Attributes | None,
+    group: str | None,
+    deduplication: str | None,
+) -> dict[str, Any]:
+    """Deliver a message that is in order, unless a FIFO topic has had it."""
+    trace = call.facts.headers.get(b"x-amzn-trace-id")
+    message = Message(
+        id=call.new_id(),
+        body=body if bodies is None else bodies["default"],
+        bodies=bodies,
+        subject=subject,
+        attributes=attributes_of.texts(attributes) if attributes else {},
+        group=group or None,
+        trace=trace.decode("latin-1") if trace is not None else None,
+    )
+    return accept(call, topic, message, deduplication or sha256(body.encode("utf-8", "replace")).hexdigest())
+
+
+def accept(call: Call, topic: Topic, message: Message, deduplication: str) -> dict[str, Any]:
+    """Deliver a message; return what its publisher is told. A FIFO topic answers a duplicate as it did the first."""
+    if not topic.settings.fifo:
+        deliver(call, topic, message)
+        return {"MessageId": message.id}
+    now = round(call.now * 1000)
+    assert message.group is not None
+    scope = message.group if topic.settings.by_group else ""
+    known = tables.find_duplicate(call.db, topic.id, scope, deduplication, now - DUPLICATES_FOR)
+    if known is not None:
+        return {"MessageId": known[0], "SequenceNumber": str(_FIRST_SEQUENCE + known[1])}
+    number = tables.next_sequence(call.db, topic.id)
+    sequence = str(_FIRST_SEQUENCE + number)
+    tables.keep_duplicate(call.db, topic.id, scope, deduplication, message.id, number, now)
+    deliver(call, topic, message._replace(deduplication=deduplication, sequence=sequence))
+    return {"MessageId": message.id, "SequenceNumber": sequence}
+
+
+def _one_target(topic: str | None, target: str | None, phone: str | None) -> str:
+    if phone is not None:
+        raise NotImplementedHere("The parameter PhoneNumber is not implemented.")
+    named = [arn for arn in (topic, target) if arn]
+    if len(named) != 1:
+        raise invalid(
+            "TopicArn or TargetArn Reason: no value for required parameter"
+            if not named
+            else "TopicArn Reason: Both TopicArn and TargetArn were given"
+        )
+    if ":endpoint/" in named[0]:
+        raise NotImplementedHere("Publishing to a platform endpoint is not implemented.")
+    return named[0]
+
+
+def _check_entries(entries: list[dict[str, Any]]) -> None:
+    if not entries:
+        raise EmptyBatchRequestException("The batch request doesn't contain any entries.")
+    if len(entries) > _BATCH:
+        raise TooManyEntriesInBatchRequestException("The batch request contains more entries than permissible.")
+    for entry in entries:
+        if not _ENTRY_ID.fullmatch(entry["Id"]):
+            raise InvalidBatchEntryIdException(
+                "The Id of a batch entry in a batch request doesn't abide by the specification."
+            )
+    if len({entry["Id"] for entry in entries}) != len(entries):
+        raise BatchEntryIdsNotDistinctException("Two or more batch entries in the request have the same Id.")
