@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ from awning.gateway.access import Access, RootKeys
 from awning.gateway.catalogue import Entry
 from awning.gateway.exposition import Exposition
 from awning.gateway.journal import Journal
-from awning.gateway.pages import Pages
+from awning.gateway.pages import Control, Pages
 from awning.gateway.pipeline import Gateway
-from awning.kit.call import Facts, service_facts
+from awning.kit.call import Call, Facts, service_facts
 from awning.kit.clock import Clock
 from awning.kit.courier import Courier
 from awning.kit.passes import Passes
@@ -108,12 +109,15 @@ class Region:
             lambda question: self.ask(question, gateway_facts),
             lambda: self.rooms["iam"].generation + self.rooms["sts"].generation,
         )
-        controls = {
+        controls: dict[str, Control] = {
             "status": self._status,
             "stop": self._stop_soon,
             "snapshot": self._snapshot,
             "clock": self._move_clock,
         }
+        for room in self.rooms.values():
+            for word, function in room.service.controls.items():
+                controls[f"{room.name}.{word}"] = partial(self._ask_room, room, function)
         pages = Pages(self.health, lambda: self.exposition.text(), controls, options.domain)
         self.gateway = Gateway(
             entries, access, self.clock, self.journal, pages, enforce=options.enforce, domain=options.domain
@@ -207,6 +211,12 @@ class Region:
             "gauges": self.exposition.gauges(),
             "passes": passes,
         }
+
+    async def _ask_room(
+        self, room: Room, function: Callable[[Call, dict[str, Any]], dict[str, Any]], given: dict[str, Any]
+    ) -> dict[str, Any]:
+        answer: dict[str, Any] = await room.write(room.call(service_facts(room.name)), function, (given,))
+        return answer
 
     async def _stop_soon(self, _: dict[str, Any]) -> dict[str, Any]:
         self.stop_wanted.set()

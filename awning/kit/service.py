@@ -55,6 +55,8 @@ class Service:
     work: background passes. keeps: of some blob ids, those that the room's rows refer to; a room without it has no blobs.
     global_: one set of resources for all regions (iam, s3's bucket names).
     gauges: figures for /metrics, `(call) -> {(name, labels): value}`.
+    controls: what the command line may ask on the data folder's socket, `(call, given) -> answer`, both JSON objects; the call
+    `awning/control/NAME.WORD` runs in a batch, and what it raises as ValueError is shown to the user.
     leave: stores, at a stop in good order and after all other calls, what memory alone knows and the next start may want.
     """
 
@@ -74,6 +76,7 @@ class Service:
     global_: bool = False
     gauges: Callable[[Call], Mapping[tuple[str, tuple[tuple[str, str], ...]], float]] | None = None
     leave: Callable[[Call], None] | None = None
+    controls: Mapping[str, Callable[[Call, dict[str, Any]], dict[str, Any]]] = field(default_factory=dict)
 
     def operations(self) -> dict[str, Operation]:
         """Return the declared operations by function name, in the order of the modules."""

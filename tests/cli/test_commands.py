@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from awning.region import ROOMS
 from tests.cli.test_faults import awning
 from tests.conftest import LiveRegion
 
@@ -22,10 +23,11 @@ def test_status_shows_what_runs(own_region: LiveRegion) -> None:
     own_region.start()
     shown = awning("status", "--data", own_region.data)
     assert shown.returncode == 0
-    for name in ("iam", "s3", "sqs", "sts", "running", str(own_region.port)):
+    names = [service.name for service in ROOMS]
+    for name in (*names, "running", str(own_region.port)):
         assert name in shown.stdout
     state = json.loads(awning("status", "--json", "--data", own_region.data).stdout)
-    assert state["services"] == dict.fromkeys(("iam", "s3", "sqs", "sts"), "running")
+    assert state["services"] == dict.fromkeys(names, "running")
 
 
 def test_env_sets_a_shell_up(own_region: LiveRegion) -> None:

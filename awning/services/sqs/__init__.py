@@ -7,7 +7,7 @@ queues.py tags.py permissions.py                    the operations on queues
 sending.py receiving.py deleting.py hiding.py      the operations on messages
 redrive.py     dead-letter rules, pure              moving.py      from one queue to another
 groups.py      groups, duplicates   offers.py      what other rooms may ask and send
-moves.py       the operations on move tasks
+moves.py       the operations on move tasks         peeking.py     what a person may look at
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from awning.services.sqs import (
     memory,
     moves,
     offers,
+    peeking,
     permissions,
     queues,
     receiving,
@@ -46,6 +47,7 @@ SERVICE = Service(
         Work("forget kept receives", work.forget_receives, every=3600.0),
         Work("forget deleted queues", work.forget_deleted_queues, every=60.0),
     ),
+    controls={"peek": peeking.peek},
     gauges=work.gauges,
     leave=memory.leave,
 )

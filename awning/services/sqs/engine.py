@@ -8,6 +8,7 @@ from __future__ import annotations
 import heapq
 from array import array
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final, NamedTuple
 
 IN_FLIGHT_LIMIT: Final = 120_000
@@ -53,6 +54,9 @@ class Numbers:
 
     def __len__(self) -> int:
         return len(self._items) - self._head
+
+    def __iter__(self) -> Iterator[int]:
+        return islice(self._items, self._head, None)
 
     def append(self, number: int) -> None:
         self._items.append(number)
@@ -131,6 +135,25 @@ class Line:
     def held(self, number: int) -> Held:
         """Where a message of this line stands; what restore() needs."""
         return Held(self._flight.get(number), self._seen.get(number))
+
+    def look(self, limit: int) -> list[tuple[int, str, int | None]]:
+        """Return up to `limit` messages as they stand, nothing changed: number, "visible", "in flight" or "delayed", and until
+        when. The visible ones come first, in their order. Call settle() before."""
+        found: list[tuple[int, str, int | None]] = []
+        passed = dict(self._removed)
+        for number in self._ready:
+            if len(found) == limit:
+                return found
+            if passed.get(number):
+                passed[number] -= 1
+            else:
+                found.append((number, "visible", None))
+        flight = heapq.nsmallest(limit - len(found), ((until, number) for number, until in self._flight.items()))
+        found += [(number, "in flight", until) for until, number in flight]
+        late = (entry for entry in self._delayed if entry & _NUMBER not in self._void)
+        for entry in heapq.nsmallest(limit - len(found), late):
+            found.append((entry & _NUMBER, "delayed", entry >> _NUMBER_BITS))
+        return found
 
     def received(self) -> Iterator[tuple[int, Held]]:
         """All messages that were ever received, and where they stand."""

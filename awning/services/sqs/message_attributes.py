@@ -124,6 +124,12 @@ def unpack(stored: bytes) -> dict[str, dict[str, Any]]:
     return attributes
 
 
+def shown(stored: bytes) -> dict[str, dict[str, Any]]:
+    """Return stored attributes as JSON can say them: binary values in base64."""
+    attributes: dict[str, dict[str, Any]] = orjson.loads(stored)
+    return attributes
+
+
 def choose(attributes: dict[str, dict[str, Any]], names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Return the attributes that MessageAttributeNames asks for: names, `prefix.*`, or `All` and `.*` for each."""
     wanted = set(names)

@@ -155,3 +155,24 @@ def test_numbers_are_a_line() -> None:
     numbers.appendleft(7)
     assert len(numbers) == 1_001
     assert [numbers.popleft() for _ in range(2)] == [7, 4_000]
+
+
+def test_looking_changes_nothing_and_passes_over_what_is_gone() -> None:
+    line = Line()
+    for number in range(1, 7):
+        line.put(number)
+    line.put(7, due=9_000)
+    line.put(8, due=8_000)
+    line.take(2, 0, 5_000, [])
+    line.remove(3)
+    for _ in range(2):
+        seen = [(4, "visible", None), (5, "visible", None), (6, "visible", None)]
+        assert line.look(2) == seen[:2]
+        assert line.look(10) == [
+            *seen,
+            (1, "in flight", 5_000),
+            (2, "in flight", 5_000),
+            (8, "delayed", 8_000),
+            (7, "delayed", 9_000),
+        ]
+    assert line.counts(0) == (3, 2, 2)
