@@ -1,0 +1,212 @@
+"""An example of every operation's request: what the model requires, made of things that really are there.
+
+A new room adds what its requests name to NAMED; what is only text, a number or a list is made from the model.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+from botocore.model import OperationModel, Shape
+
+from tests.conftest import LiveRegion
+
+ACCOUNT = "000000000000"
+REGION = "us-east-1"
+DOCUMENT = json.dumps(
+    {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}}
+)
+TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": {
+            "Effect": "Allow",
+            "Action": "sts:AssumeRole",
+            "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
+        },
+    }
+)
+
+
+class Things:
+    """Makes what a request names, as the account's root, each anew. `names` are those made since it was made."""
+
+    def __init__(self, region: LiveRegion, prefix: str) -> None:
+        self._region = region
+        self._prefix = prefix
+        self._count = itertools.count()
+        self._clients: dict[str, Any] = {}
+        self.names: list[str] = []
+
+    def client(self, service: str) -> Any:
+        if service not in self._clients:
+            self._clients[service] = self._region.client(service)
+        return self._clients[service]
+
+    def name(self, kind: str) -> str:
+        made = f"{kind}-{self._prefix}-{next(self._count)}"
+        self.names.append(made)
+        return made
+
+    @cached_property
+    def user(self) -> str:
+        return self._made("iam", "create_user", UserName=self.name("user"))["User"]["UserName"]  # type: ignore[no-any-return]
+
+    @cached_property
+    def group(self) -> str:
+        return self._made("iam", "create_group", GroupName=self.name("group"))["Group"]["GroupName"]  # type: ignore[no-any-return]
+
+    @cached_property
+    def role(self) -> dict[str, Any]:
+        made = self._made("iam", "create_role", RoleName=self.name("role"), AssumeRolePolicyDocument=TRUST)
+        return made["Role"]  # type: ignore[no-any-return]
+
+    @cached_property
+    def policy(self) -> str:
+        made = self._made("iam", "create_policy", PolicyName=self.name("policy"), PolicyDocument=DOCUMENT)
+        return made["Policy"]["Arn"]  # type: ignore[no-any-return]
+
+    @cached_property
+    def key(self) -> str:
+        return self._made("iam", "create_access_key", UserName=self.user)["AccessKey"]["AccessKeyId"]  # type: ignore[no-any-return]
+
+    @cached_property
+    def bucket(self) -> str:
+        name = self.name("bucket")
+        self._made("s3", "create_bucket", Bucket=name)
+        return name
+
+    @cached_property
+    def object(self) -> str:
+        self._made("s3", "put_object", Bucket=self.bucket, Key="key", Body=b"content")
+        return "key"
+
+    @cached_property
+    def upload(self) -> str:
+        return self._made("s3", "create_multipart_upload", Bucket=self.bucket, Key="key")["UploadId"]  # type: ignore[no-any-return]
+
+    @cached_property
+    def queue(self) -> str:
+        return self._made("sqs", "create_queue", QueueName=self.name("queue"))["QueueUrl"]  # type: ignore[no-any-return]
+
+    @cached_property
+    def queue_arn(self) -> str:
+        return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{self.queue.rpartition('/')[2]}"
+
+    @cached_property
+    def receipt(self) -> str:
+        self._made("sqs", "send_message", QueueUrl=self.queue, MessageBody="body")
+        return self._made("sqs", "receive_message", QueueUrl=self.queue)["Messages"][0]["ReceiptHandle"]  # type: ignore[no-any-return]
+
+    def _made(self, service: str, operation: str, **params: Any) -> Any:
+        return getattr(self.client(service), operation)(**params)
+
+
+Maker = Callable[[Things], Any]
+
+NAMED: Mapping[str, Mapping[str, Maker]] = {
+    "iam": {
+        "UserName": lambda things: things.user,
+        "GroupName": lambda things: things.group,
+        "RoleName": lambda things: things.role["RoleName"],
+        "PolicyArn": lambda things: things.policy,
+        "PermissionsBoundary": lambda things: things.policy,
+        "AccessKeyId": lambda things: things.key,
+        "PolicyDocument": lambda things: DOCUMENT,
+        "AssumeRolePolicyDocument": lambda things: TRUST,
+        "VersionId": lambda things: "v1",
+        "Status": lambda things: "Inactive",
+    },
+    "sts": {
+        "RoleArn": lambda things: things.role["Arn"],
+        "AccessKeyId": lambda things: things.key,
+        "RoleSessionName": lambda things: "session",
+    },
+    "s3": {
+        "Bucket": lambda things: things.bucket,
+        "Key": lambda things: things.object,
+        "UploadId": lambda things: things.upload,
+        "CopySource": lambda things: {"Bucket": things.bucket, "Key": things.object},
+        "PartNumber": lambda things: 1,
+        "Body": lambda things: io.BytesIO(b"content"),
+        "Policy": lambda things: DOCUMENT,
+        "ObjectAttributes": lambda things: ["ETag"],
+    },
+    "sqs": {
+        "QueueUrl": lambda things: things.queue,
+        "QueueName": lambda things: things.queue.rpartition("/")[2],
+        "ReceiptHandle": lambda things: things.receipt,
+        "SourceArn": lambda things: things.queue_arn,
+        "AttributeNames": lambda things: ["All"],
+        "AWSAccountIds": lambda things: [ACCOUNT],
+        "Actions": lambda things: ["SendMessage"],
+        "Label": lambda things: "label",
+    },
+}
+"""By a member's name, wherever it is required."""
+
+OF_OPERATIONS: Mapping[str, Mapping[str, Maker]] = {
+    "iam.CreateUser": {"UserName": lambda things: things.name("new")},
+    "iam.CreateGroup": {"GroupName": lambda things: things.name("new")},
+    "iam.CreateRole": {"RoleName": lambda things: things.name("new")},
+    "iam.CreatePolicy": {"PolicyName": lambda things: things.name("new")},
+    # Without a name it is the caller's own, which is not what is asked here.
+    "iam.CreateAccessKey": {"UserName": lambda things: things.user},
+    "iam.DeleteAccessKey": {"UserName": lambda things: things.user},
+    "iam.UpdateAccessKey": {"UserName": lambda things: things.user},
+    "iam.ListAccessKeys": {"UserName": lambda things: things.user},
+    "iam.GetUser": {"UserName": lambda things: things.user},
+    "s3.CreateBucket": {"Bucket": lambda things: things.name("new")},
+    "s3.PutBucketOwnershipControls": {
+        "OwnershipControls": lambda things: {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    },
+    "sqs.SetQueueAttributes": {"Attributes": lambda things: {"DelaySeconds": "1"}},
+    "sqs.CreateQueue": {"QueueName": lambda things: things.name("new")},
+}
+"""What an operation is given besides, or instead."""
+
+
+def example(service: str, operation: OperationModel, things: Things) -> dict[str, Any]:
+    """A request of an operation with what the model requires, and what OF_OPERATIONS adds."""
+    special = OF_OPERATIONS.get(f"{service}.{operation.name}", {})
+    params = _structure(service, operation.input_shape, things, special) if operation.input_shape else {}
+    return params | {name: make(things) for name, make in special.items()}
+
+
+def _structure(service: str, shape: Any, things: Things, special: Mapping[str, Maker] = {}) -> dict[str, Any]:
+    named = NAMED.get(service, {})
+    made = {}
+    for name in shape.required_members:
+        if name in special:
+            continue
+        made[name] = named[name](things) if name in named else _value(service, name, shape.members[name], things)
+    if shape.type_name == "structure" and getattr(shape, "is_tagged_union", False) and not made:
+        name, member = next(iter(shape.members.items()))
+        made[name] = _value(service, name, member, things)
+    return made
+
+
+def _value(service: str, name: str, shape: Shape, things: Things) -> Any:
+    kind: Any = shape
+    if kind.type_name == "structure":
+        return _structure(service, kind, things)
+    if kind.type_name == "list":
+        return [NAMED.get(service, {}).get(name, lambda things: _value(service, name, kind.member, things))(things)]
+    if kind.type_name == "map":
+        return {_value(service, name, kind.key, things): _value(service, name, kind.value, things)}
+    if kind.type_name == "string":
+        return (
+            kind.enum[0] if kind.enum else name[: kind.metadata.get("max", 20)].ljust(kind.metadata.get("min", 1), "x")
+        )
+    if kind.type_name == "blob":
+        return b"content"
+    if kind.type_name == "boolean":
+        return False
+    if kind.type_name == "timestamp":
+        return 1_700_000_000
+    return max(int(kind.metadata.get("min", 1)), 1)
