@@ -103,6 +103,27 @@ class Things:
         self._made("sqs", "send_message", QueueUrl=self.queue, MessageBody="body")
         return self._made("sqs", "receive_message", QueueUrl=self.queue)["Messages"][0]["ReceiptHandle"]  # type: ignore[no-any-return]
 
+    @cached_property
+    def task(self) -> str:
+        dead = self.queue_arn
+        source = self._made(
+            "sqs",
+            "create_queue",
+            QueueName=self.name("source"),
+            Attributes={"RedrivePolicy": json.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": 1})},
+        )
+        assert source
+        return self._made("sqs", "start_message_move_task", SourceArn=dead)["TaskHandle"]  # type: ignore[no-any-return]
+
+    @cached_property
+    def topic(self) -> str:
+        return self._made("sns", "create_topic", Name=self.name("topic"))["TopicArn"]  # type: ignore[no-any-return]
+
+    @cached_property
+    def subscription(self) -> str:
+        made = self._made("sns", "subscribe", TopicArn=self.topic, Protocol="sqs", Endpoint=self.queue_arn)
+        return made["SubscriptionArn"]  # type: ignore[no-any-return]
+
     def _made(self, service: str, operation: str, **params: Any) -> Any:
         return getattr(self.client(service), operation)(**params)
 
@@ -146,6 +167,17 @@ NAMED: Mapping[str, Mapping[str, Maker]] = {
         "AWSAccountIds": lambda things: [ACCOUNT],
         "Actions": lambda things: ["SendMessage"],
         "Label": lambda things: "label",
+        "TaskHandle": lambda things: things.task,
+    },
+    "sns": {
+        "TopicArn": lambda things: things.topic,
+        "ResourceArn": lambda things: things.topic,
+        "SubscriptionArn": lambda things: things.subscription,
+        "Protocol": lambda things: "sqs",
+        "AWSAccountId": lambda things: [ACCOUNT],
+        "ActionName": lambda things: ["Publish"],
+        "Label": lambda things: "label",
+        "Token": lambda things: "0" * 64,
     },
 }
 """By a member's name, wherever it is required."""
@@ -166,6 +198,14 @@ OF_OPERATIONS: Mapping[str, Mapping[str, Maker]] = {
         "OwnershipControls": lambda things: {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
     },
     "sqs.SetQueueAttributes": {"Attributes": lambda things: {"DelaySeconds": "1"}},
+    "sns.CreateTopic": {"Name": lambda things: things.name("new")},
+    "sns.Subscribe": {"Endpoint": lambda things: things.queue_arn},
+    "sns.Publish": {"TopicArn": lambda things: things.topic},
+    "sns.SetTopicAttributes": {"AttributeName": lambda things: "DisplayName", "AttributeValue": lambda things: "x"},
+    "sns.SetSubscriptionAttributes": {
+        "AttributeName": lambda things: "RawMessageDelivery",
+        "AttributeValue": lambda things: "true",
+    },
     "sqs.CreateQueue": {"QueueName": lambda things: things.name("new")},
 }
 """What an operation is given besides, or instead."""

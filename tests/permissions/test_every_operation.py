@@ -88,6 +88,50 @@ def walker(region: LiveRegion) -> Walker:
     return Walker(region)
 
 
+RENAMED = {
+    "s3.HeadBucket": "ListBucket",
+    "s3.ListBuckets": "ListAllMyBuckets",
+    "s3.DeleteBucketTagging": "PutBucketTagging",
+    "s3.DeleteBucketCors": "PutBucketCORS",
+    "s3.DeleteBucketEncryption": "PutEncryptionConfiguration",
+    "s3.DeleteBucketLifecycle": "PutLifecycleConfiguration",
+    "s3.DeleteBucketReplication": "PutReplicationConfiguration",
+    "s3.DeleteBucketOwnershipControls": "PutBucketOwnershipControls",
+    "s3.PutPublicAccessBlock": "PutBucketPublicAccessBlock",
+    "s3.GetPublicAccessBlock": "GetBucketPublicAccessBlock",
+    "s3.DeletePublicAccessBlock": "PutBucketPublicAccessBlock",
+    "s3.HeadObject": "GetObject",
+    "s3.CopyObject": "PutObject",
+    "s3.DeleteObjects": "DeleteObject",
+    "s3.ListObjects": "ListBucket",
+    "s3.ListObjectsV2": "ListBucket",
+    "s3.ListObjectVersions": "ListBucketVersions",
+    "s3.CreateMultipartUpload": "PutObject",
+    "s3.UploadPart": "PutObject",
+    "s3.UploadPartCopy": "PutObject",
+    "s3.CompleteMultipartUpload": "PutObject",
+    "s3.ListMultipartUploads": "ListBucketMultipartUploads",
+    "s3.ListParts": "ListMultipartUploadParts",
+    "s3.GetBucketCors": "GetBucketCORS",
+    "s3.PutBucketCors": "PutBucketCORS",
+    "s3.GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
+    "s3.PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",
+    "s3.GetBucketEncryption": "GetEncryptionConfiguration",
+    "s3.PutBucketEncryption": "PutEncryptionConfiguration",
+    "s3.GetBucketReplication": "GetReplicationConfiguration",
+    "s3.PutBucketReplication": "PutReplicationConfiguration",
+    "s3.GetObjectLockConfiguration": "GetBucketObjectLockConfiguration",
+    "s3.PutObjectLockConfiguration": "PutBucketObjectLockConfiguration",
+    "s3.GetBucketNotificationConfiguration": "GetBucketNotification",
+    "s3.PutBucketNotificationConfiguration": "PutBucketNotification",
+    "s3.GetBucketAccelerateConfiguration": "GetAccelerateConfiguration",
+    "sqs.SendMessageBatch": "SendMessage",
+    "sqs.DeleteMessageBatch": "DeleteMessage",
+    "sqs.ChangeMessageVisibilityBatch": "ChangeMessageVisibility",
+    "sns.PublishBatch": "Publish",
+}
+"""Where an operation's permission is not called like the operation. Source: the service authorization reference."""
+
 NEED_NOTHING = {"sts.get_caller_identity", "sts.get_session_token"}
 
 
@@ -115,6 +159,8 @@ def test_an_operation_is_denied_unless_exactly_its_permissions_are_there(
         return
     assert given, "it needs no permission"
     _declared(room, name, given)
+    expected = RENAMED.get(f"{room.name}.{operation}", operation)
+    assert given[0][0] == f"{room.name}:{expected}"
     for action, resource in given:
         named = any(made in resource for made in things.names) or resource == "*"
         whole = name.startswith("list_") and re.fullmatch(
