@@ -160,7 +160,7 @@ def test_an_operation_is_denied_unless_exactly_its_permissions_are_there(
     assert given, "it needs no permission"
     _declared(room, name, given)
     expected = RENAMED.get(f"{room.name}.{operation}", operation)
-    assert given[0][0] == f"{room.name}:{expected}"
+    assert f"{room.name}:{expected}" in {action for action, _ in given}
     for action, resource in given:
         named = any(made in resource for made in things.names) or resource == "*"
         whole = name.startswith("list_") and re.fullmatch(
