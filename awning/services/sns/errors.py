@@ -20,6 +20,10 @@ class EmptyBatchRequestException(ServiceError):
     """A batch has no entries."""
 
 
+class FilterPolicyLimitExceededException(ServiceError):
+    """A topic has too many subscriptions with filter policies."""
+
+
 class InvalidBatchEntryIdException(ServiceError):
     """The Id of a batch's entry is not of the form that it must have."""
 

@@ -46,12 +46,14 @@ class Message(NamedTuple):
 def deliver(call: Call, topic: Topic, message: Message) -> None:
     """Write a letter for each subscription that wants the message."""
     for subscription in topic.subscriptions.values():
-        if not subscription.pending:
-            call.send(_letter(call, topic, subscription, message))
+        if subscription.pending:
+            continue
+        body = message.body_for(subscription.protocol)
+        if subscription.filter is None or subscription.filter.matches(message.attributes, body):
+            call.send(_letter(call, topic, subscription, message, body))
 
 
-def _letter(call: Call, topic: Topic, subscription: Subscription, message: Message) -> Deliver:
-    body = message.body_for(subscription.protocol)
+def _letter(call: Call, topic: Topic, subscription: Subscription, message: Message, body: str) -> Deliver:
     if not subscription.raw:
         body = orjson.dumps(_envelope(call, topic, subscription, message, body)).decode()
     return to_queue(topic, subscription.endpoint, message, body, message.attributes if subscription.raw else {})

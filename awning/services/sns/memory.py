@@ -15,13 +15,15 @@ from awning.kit.call import Call
 from awning.kit.service import Guard
 from awning.services.sns import tables
 from awning.services.sns.attributes import Settings, default_policy, settings_of
+from awning.services.sns.filters import Filter
 from awning.services.sns.names import arn_of, topic_of
+from awning.services.sns.subscription_attributes import filter_of
 
 
 class Subscription:
     """A subscription as publishing uses it. Made anew when its attributes change."""
 
-    __slots__ = ("arn", "dead_letters", "endpoint", "id", "pending", "protocol", "raw")
+    __slots__ = ("arn", "endpoint", "filter", "id", "pending", "protocol", "raw")
 
     def __init__(self, row: tables.SubscriptionRow) -> None:
         self.id = row.id
@@ -30,7 +32,7 @@ class Subscription:
         self.endpoint = row.endpoint
         self.pending = row.pending
         self.raw = row.attributes.get("RawMessageDelivery") == "true"
-        self.dead_letters = row.attributes.get("RedrivePolicy")
+        self.filter: Filter | None = filter_of(row.attributes)
 
 
 class Topic:

@@ -12,13 +12,14 @@ from typing import Final
 import orjson
 
 from awning.kit.errors import NotImplementedHere
+from awning.services.sns import filters
 from awning.services.sns.errors import invalid
+from awning.services.sns.filters import Filter
 
-SETTABLE: Final = frozenset({"RawMessageDelivery", "RedrivePolicy"})
+SETTABLE: Final = frozenset({"FilterPolicy", "FilterPolicyScope", "RawMessageDelivery", "RedrivePolicy"})
 
-_LATER: Final = frozenset(
-    {"DeliveryPolicy", "FilterPolicy", "FilterPolicyScope", "ReplayPolicy", "SubscriptionRoleArn"}
-)
+_LATER: Final = frozenset({"DeliveryPolicy", "ReplayPolicy", "SubscriptionRoleArn"})
+_SCOPE = "MessageAttributes"
 _QUEUE_ARN = re.compile(r"arn:aws:sqs:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,80}(?:\.fifo)?")
 _RAW_PROTOCOLS = frozenset({"sqs", "http", "https", "firehose"})
 
@@ -58,8 +59,34 @@ def changed(
         elif not value:
             result.pop(name, None)
         else:
-            _check_redrive(value, topic_arn, before)
+            if name == "RedrivePolicy":
+                _check_redrive(value, topic_arn, before)
             result[name] = value
+    if "FilterPolicy" in changes or "FilterPolicyScope" in changes:
+        try:
+            filter_of(result)
+        except ValueError as error:
+            raise invalid(f"{before}{error}") from None
+    return result
+
+
+def filter_of(attributes: Mapping[str, str]) -> Filter | None:
+    """Compile a subscription's filter policy, None where it has none. Raises ValueError."""
+    scope = attributes.get("FilterPolicyScope", _SCOPE)
+    if "FilterPolicy" not in attributes:
+        # A scope that waits for its policy must be one all the same.
+        filters.compile("{}", scope)
+        return None
+    return filters.compile(attributes["FilterPolicy"], scope)
+
+
+def shown(attributes: Mapping[str, str]) -> dict[str, str]:
+    """Return a subscription's attributes as clients are told them."""
+    result = {"RawMessageDelivery": "false", **attributes}
+    if "FilterPolicy" in result:
+        result.setdefault("FilterPolicyScope", _SCOPE)
+    else:
+        result.pop("FilterPolicyScope", None)
     return result
 
 

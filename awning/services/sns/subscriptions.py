@@ -5,6 +5,7 @@ Each change goes through `keep`. A queue's own account subscribes it at once; an
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from awning.kit.call import Call
@@ -12,7 +13,7 @@ from awning.kit.errors import NotImplementedHere
 from awning.kit.operation import ALL, Needs, Params, operation
 from awning.services.sns import fanout, tables
 from awning.services.sns.conditions import conditions
-from awning.services.sns.errors import NotFoundException, invalid
+from awning.services.sns.errors import FilterPolicyLimitExceededException, NotFoundException, invalid
 from awning.services.sns.memory import Memory, Topic
 from awning.services.sns.names import (
     PAGE,
@@ -24,13 +25,14 @@ from awning.services.sns.names import (
     topic_of,
     write_token,
 )
-from awning.services.sns.subscription_attributes import changed, is_queue_arn
+from awning.services.sns.subscription_attributes import changed, is_queue_arn, shown
 from awning.services.sns.topics import committed, find
 
 _PROTOCOLS: Final = frozenset(
     {"http", "https", "email", "email-json", "sms", "sqs", "application", "lambda", "firehose"}
 )
 _CARRIED: Final = frozenset({"sqs"})
+_FILTERS = 200
 _TOKEN_BYTES = 144
 _TOKEN_LIFE = 2 * 86_400_000
 """Milliseconds: "Confirmation tokens are valid for two days." An endpoint that is asked again is asked with the same one."""
@@ -70,6 +72,8 @@ def subscribe(
     target = _check_endpoint(topic, protocol, endpoint)
     wanted = changed({}, attributes or {}, protocol, topic.arn, subscribing=True)
     existing = tables.same_subscription(call.db, topic.id, protocol, target)
+    if existing is None:
+        _check_filters(topic, wanted)
     if existing is not None:
         if any(existing.attributes.get(name) != value for name, value in wanted.items()):
             raise invalid("Attributes Reason: Subscription already exists with different attributes")
@@ -143,8 +147,7 @@ def get_subscription_attributes(call: Call, subscription_arn: str) -> dict[str, 
         raise NotFoundException("Subscription does not exist")
     return {
         "Attributes": {
-            "RawMessageDelivery": "false",
-            **row.attributes,
+            **shown(row.attributes),
             "SubscriptionArn": row.arn,
             "TopicArn": topic_of(row.arn),
             "Protocol": row.protocol,
@@ -167,6 +170,9 @@ def set_subscription_attributes(
         raise NotFoundException("Subscription does not exist")
     changes = {attribute_name: attribute_value or ""}
     attributes = changed(row.attributes, changes, row.protocol, topic_of(row.arn), subscribing=False)
+    memory: Memory = call.memory
+    if "FilterPolicy" not in row.attributes:
+        _check_filters(memory.by_id[row.topic], attributes)
     keep(call, row, row._replace(attributes=attributes))
 
 
@@ -221,6 +227,16 @@ def _check_endpoint(topic: Topic, protocol: str, endpoint: str | None) -> str:
                 "Invalid parameter: Endpoint Reason: FIFO SQS Queues can not be subscribed to standard SNS topics"
             )
     return endpoint
+
+
+def _check_filters(topic: Topic, attributes: Mapping[str, str]) -> None:
+    """Raises FilterPolicyLimitExceededException where one more filter policy is too many for a topic."""
+    if "FilterPolicy" in attributes:
+        count = sum(1 for subscription in topic.subscriptions.values() if subscription.filter is not None)
+        if count >= _FILTERS:
+            raise FilterPolicyLimitExceededException(
+                f"A topic has at most {_FILTERS} subscriptions with filter policies."
+            )
 
 
 def _shown(row: tables.SubscriptionRow, whole: bool | None) -> str:

@@ -14,6 +14,7 @@ from awning.services.sns.errors import (
     BatchEntryIdsNotDistinctException,
     BatchRequestTooLongException,
     EmptyBatchRequestException,
+    FilterPolicyLimitExceededException,
     InvalidBatchEntryIdException,
     InvalidParameterException,
     InvalidParameterValueException,
@@ -142,6 +143,58 @@ def test_a_batch(bench: Bench, client: Client) -> None:
 def test_batches_that_are_refused(client: Client, entries: list[Any], error: type[Exception]) -> None:
     with pytest.raises(error):
         client.publish_batch(topic_arn=client.topic(), publish_batch_request_entries=entries)
+
+
+# Filter policies
+
+
+def test_a_filter_policy_chooses_by_attributes(bench: Bench, client: Client) -> None:
+    topic = client.topic()
+    client.queue(topic, "a", FilterPolicy='{"kind": ["a"]}')
+    client.queue(topic, "b", FilterPolicy='{"kind": ["b"]}')
+    client.publish(topic_arn=topic, message="m", message_attributes=TEXT)
+    client.publish(topic_arn=topic, message="m")
+    assert [letter.arn for letter in bench.sent()] == [queue_arn("a")]
+
+
+def test_a_filter_policy_chooses_by_the_body(bench: Bench, client: Client) -> None:
+    topic = client.topic()
+    arn = client.queue(topic, FilterPolicy='{"kind": {"of": ["a"]}}', FilterPolicyScope="MessageBody")
+    bench.restart()
+    for body in ('{"kind": {"of": "a"}}', '{"kind": {"of": "b"}}', "no JSON"):
+        client.publish(topic_arn=topic, message=body)
+    assert len(bench.sent()) == 1
+    client.set_subscription_attributes(subscription_arn=arn, attribute_name="FilterPolicy", attribute_value="")
+    client.publish(topic_arn=topic, message="no JSON")
+    assert len(bench.sent()) == 1
+    assert "FilterPolicyScope" not in client.attributes(arn)
+
+
+def test_filter_policies_that_are_refused(client: Client) -> None:
+    topic = client.topic()
+    with pytest.raises(InvalidParameterException, match="Invalid parameter: Attributes Reason: FilterPolicy"):
+        client.queue(topic, FilterPolicy="{")
+    with pytest.raises(InvalidParameterException, match="FilterPolicyScope: Invalid value"):
+        client.queue(topic, FilterPolicyScope="Moon")
+    arn = client.queue(topic, FilterPolicy='{"a": {"b": ["c"]}}', FilterPolicyScope="MessageBody")
+    with pytest.raises(InvalidParameterException, match="nested"):
+        client.set_subscription_attributes(
+            subscription_arn=arn, attribute_name="FilterPolicyScope", attribute_value="MessageAttributes"
+        )
+
+
+def test_a_topic_has_at_most_200_filter_policies(bench: Bench, client: Client) -> None:
+    topic = client.topic()
+    with bench.batch():
+        for number in range(200):
+            client.queue(topic, f"q{number}", FilterPolicy='{"a": ["b"]}')
+    with pytest.raises(FilterPolicyLimitExceededException):
+        client.queue(topic, FilterPolicy='{"a": ["b"]}')
+    arn = client.queue(topic)
+    with pytest.raises(FilterPolicyLimitExceededException):
+        client.set_subscription_attributes(
+            subscription_arn=arn, attribute_name="FilterPolicy", attribute_value='{"a": ["b"]}'
+        )
 
 
 # FIFO topics
