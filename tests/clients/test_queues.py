@@ -148,7 +148,7 @@ def test_a_policy_names_only_users_and_roles_that_there_are(region: LiveRegion) 
 def test_what_is_not_there_yet_is_refused_by_name_and_changes_nothing(region: LiveRegion) -> None:
     sqs = region.client("sqs")
     url = sqs.create_queue(QueueName="plain")["QueueUrl"]
-    for attributes in ({"KmsMasterKeyId": "alias/aws/sqs"}, {"FifoQueue": "true"}):
+    for attributes in ({"KmsMasterKeyId": "alias/aws/sqs"}, {"SqsManagedSseEnabled": "true"}):
         assert refused(sqs.create_queue, QueueName="other", Attributes=attributes) == ("NotImplemented", 501)
     assert "Messages" not in sqs.receive_message(QueueUrl=url)
     assert refused(sqs.get_queue_url, QueueName="other")[0] == "AWS.SimpleQueueService.NonExistentQueue"

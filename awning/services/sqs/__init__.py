@@ -1,12 +1,14 @@
 """SQS: queues and their messages. The door of the room; nothing happens here.
 
-tables.py      all state             engine.py     the order of a queue, pure
-memory.py      what is derived       lookup.py     from a QueueUrl to a queue
-conditions.py  the condition keys   principals.py  whom a policy may name
+tables.py      all state             engine.py     the order of a standard queue, pure
+memory.py      what is derived       fifo.py       the order of a FIFO queue, pure
+lookup.py      from URL to queue     lines.py      what calls do to an order, and undo
+conditions.py  the condition keys    principals.py whom a policy may name
 queues.py tags.py permissions.py                    the operations on queues
 sending.py receiving.py deleting.py hiding.py      the operations on messages
 redrive.py     dead-letter rules, pure              moving.py      from one queue to another
-groups.py      groups, duplicates   offers.py      what other rooms may ask and send
+groups.py      ids of groups         duplicates.py exactly-once sending
+attempts.py    repeated receives     offers.py      what other rooms may ask and send
 moves.py       the operations on move tasks         peeking.py     what a person may look at
 """
 
@@ -16,6 +18,7 @@ from awning.contracts import MaySend, SendToQueue
 from awning.kit.service import Service, Work
 from awning.services.sqs import (
     deleting,
+    duplicates,
     hiding,
     memory,
     moves,
@@ -45,6 +48,7 @@ SERVICE = Service(
         Work("sweep", work.sweep, every=5.0),
         Work("move messages", moves.carry_out, every=0.5),
         Work("forget kept receives", work.forget_receives, every=3600.0),
+        Work("forget duplicates", duplicates.forget_duplicates, every=5.0),
         Work("forget deleted queues", work.forget_deleted_queues, every=60.0),
     ),
     controls={"peek": peeking.peek},

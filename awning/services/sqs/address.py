@@ -14,6 +14,8 @@ from awning.services.sqs.errors import InvalidAddress, InvalidParameterValue
 _URL = re.compile(r"(?:https?://([^/?#]+))?/(?:queue/(?:([a-z0-9-]+)/)?)?(\d{12})/([A-Za-z0-9_.-]{1,80})/?")
 _REGION_IN_HOST = re.compile(r"(?:sqs(?:-fips)?\.([a-z]{2}(?:-[a-z]+)+-\d)\.|([a-z]{2}(?:-[a-z]+)+-\d)\.queue\.)")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
+_SUFFIX = ".fifo"
+_LONGEST = 80
 
 
 def arn_of(region: str, account: str, name: str) -> str:
@@ -73,9 +75,15 @@ def named_queue_arn(call: Call, params: Params) -> str:
     return arn_of(call.region, params.get("queue_owner_aws_account_id") or call.account, params["queue_name"])
 
 
-def check_name(name: str) -> None:
-    """Raises InvalidParameterValue for what cannot be a standard queue's name."""
-    if not _NAME.fullmatch(name):
+def check_name(name: str, fifo: bool) -> None:
+    """Raises InvalidParameterValue for what cannot be the name of a queue of this kind."""
+    if fifo:
+        if not (name.endswith(_SUFFIX) and len(name) <= _LONGEST and _NAME.fullmatch(name.removesuffix(_SUFFIX))):
+            raise InvalidParameterValue(
+                "The name of a FIFO queue can only include alphanumeric characters, hyphens, or underscores, "
+                "must end with .fifo suffix and be 1 to 80 in length."
+            )
+    elif not _NAME.fullmatch(name):
         raise InvalidParameterValue(
             "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length"
         )

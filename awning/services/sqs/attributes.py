@@ -1,7 +1,7 @@
 """The attributes of a queue that a client may set: names, limits, defaults.
 
-Source: the API reference of CreateQueue and SetQueueAttributes. Only standard queues: what belongs to FIFO queues and encryption
-is refused by name before it gets here.
+Source: the API reference of CreateQueue and SetQueueAttributes. What belongs to encryption is refused by name before
+it gets here.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Final
 
 from awning.auth.policy import MalformedPolicy, Policy, compile_policy
 from awning.services.sqs.errors import InvalidAttributeName, InvalidAttributeValue
+from awning.services.sqs.fifo_attributes import DEFAULTS, VALUES, check_together, fifo_value
 from awning.services.sqs.redrive import (
     ALLOW_ALL,
     Redrive,
@@ -31,7 +32,7 @@ NUMBERS: Final[Mapping[str, tuple[int, int, int]]] = {
 }
 """Least, most and default value of each attribute that is a whole number; seconds, or bytes."""
 
-SETTABLE: Final = frozenset({*NUMBERS, "Policy", "RedrivePolicy", "RedriveAllowPolicy"})
+SETTABLE: Final = frozenset({*NUMBERS, *VALUES, "Policy", "RedrivePolicy", "RedriveAllowPolicy"})
 
 COUNTS: Final = (
     "ApproximateNumberOfMessages",
@@ -43,14 +44,16 @@ COUNTS: Final = (
 READABLE: Final = frozenset(
     {*SETTABLE, *COUNTS, "CreatedTimestamp", "LastModifiedTimestamp", "QueueArn"}
     # These may be asked for, and are absent from the answer where a queue does not have them.
-    | {"FifoQueue", "ContentBasedDeduplication", "DeduplicationScope"}
-    | {"FifoThroughputLimit", "KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds", "SqsManagedSseEnabled"}
+    | {"KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds", "SqsManagedSseEnabled"}
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A queue's attributes as the operations use them: milliseconds, but `wait` in seconds and `size` in bytes."""
+    """A queue's attributes as the operations use them: milliseconds, but `wait` in seconds and `size` in bytes.
+
+    content_based: a message's content makes its MessageDeduplicationId. per_group: ids are told apart in each group alone.
+    """
 
     visibility: int
     size: int
@@ -60,6 +63,9 @@ class Settings:
     policy: Policy | None
     redrive: Redrive | None
     allow: RedriveAllow
+    fifo: bool
+    content_based: bool
+    per_group: bool
 
 
 def settings_of(attributes: Mapping[str, str], arn: str) -> Settings:
@@ -68,7 +74,19 @@ def settings_of(attributes: Mapping[str, str], arn: str) -> Settings:
     policy = compile_queue_policy(attributes["Policy"], arn) if "Policy" in attributes else None
     redrive = read_redrive(attributes["RedrivePolicy"]) if "RedrivePolicy" in attributes else None
     allow = read_allow(attributes["RedriveAllowPolicy"]) if "RedriveAllowPolicy" in attributes else ALLOW_ALL
-    return Settings(visibility * 1000, size, retention * 1000, delay * 1000, wait, policy, redrive, allow)
+    return Settings(
+        visibility * 1000,
+        size,
+        retention * 1000,
+        delay * 1000,
+        wait,
+        policy,
+        redrive,
+        allow,
+        "FifoQueue" in attributes,
+        attributes.get("ContentBasedDeduplication") == "true",
+        attributes.get("DeduplicationScope") == "messageGroup",
+    )
 
 
 def compile_queue_policy(document: str, arn: str) -> Policy:
@@ -79,9 +97,9 @@ def compile_queue_policy(document: str, arn: str) -> Policy:
         raise InvalidAttributeValue(f"Invalid value for the parameter Policy. Reason: {error}") from error
 
 
-def defaults() -> dict[str, str]:
+def defaults(fifo: bool) -> dict[str, str]:
     """The attributes of a queue for which nothing was set."""
-    return {name: str(default) for name, (_, _, default) in NUMBERS.items()}
+    return {name: str(default) for name, (_, _, default) in NUMBERS.items()} | (dict(DEFAULTS) if fifo else {})
 
 
 def changed(attributes: Mapping[str, str], changes: Mapping[str, str]) -> dict[str, str]:
@@ -98,6 +116,8 @@ def changed(attributes: Mapping[str, str], changes: Mapping[str, str]) -> dict[s
             if not (value.isascii() and value.isdigit() and len(value) < 10 and least <= int(value) <= most):
                 raise InvalidAttributeValue(f"Invalid value for the parameter {name}.")
             result[name] = str(int(value))
+        elif name in VALUES:
+            result[name] = fifo_value(attributes, name, value)
         elif not value:
             result.pop(name, None)
         elif name == "RedrivePolicy":
@@ -106,4 +126,5 @@ def changed(attributes: Mapping[str, str], changes: Mapping[str, str]) -> dict[s
             result[name] = write_allow(value)
         else:
             result[name] = value
+    check_together(result)
     return result

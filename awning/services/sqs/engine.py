@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 from array import array
+from bisect import bisect, bisect_left
 from collections.abc import Iterator
 from itertools import islice
 from typing import Final, NamedTuple
@@ -70,6 +71,30 @@ class Numbers:
             self._items[self._head] = number
         else:
             self._items.insert(0, number)
+
+    def first(self) -> int:
+        return self._items[self._head]
+
+    def insert(self, number: int) -> None:
+        """Insert a number into a line that is sorted; at its end or its head this costs nothing."""
+        if not len(self) or number > self._items[-1]:
+            self._items.append(number)
+        elif number < self.first():
+            self.appendleft(number)
+        else:
+            self._items.insert(bisect(self._items, number, self._head), number)
+
+    def remove(self, number: int) -> None:
+        """Remove a number from a line that is sorted. Raises ValueError where it is not there."""
+        if len(self) and self.first() == number:
+            self.popleft()
+        elif len(self) and self._items[-1] == number:
+            self._items.pop()
+        else:
+            position = bisect_left(self._items, number, self._head)
+            if self._items[position : position + 1] != array("q", [number]):
+                raise ValueError(f"{number} does not stand in line")
+            del self._items[position]
 
     def popleft(self) -> int:
         number = self._items[self._head]

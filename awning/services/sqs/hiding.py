@@ -11,6 +11,8 @@ from awning.services.sqs.address import queue_arn
 from awning.services.sqs.batches import Entry, check_entries, each
 from awning.services.sqs.conditions import conditions
 from awning.services.sqs.errors import MessageNotInflight, MissingParameter, invalid
+from awning.services.sqs.fifo import FifoLine
+from awning.services.sqs.lines import hide
 from awning.services.sqs.lookup import find, milliseconds, wake
 from awning.services.sqs.memory import Queue
 from awning.services.sqs.receipts import read_handle
@@ -49,15 +51,16 @@ def _hide(call: Call, queue: Queue, handle: str, timeout: int | None) -> None:
     now = milliseconds(call.now)
     line, number = queue.line, receipt.number
     line.settle(now)
-    before = line.held(number).until
-    if before is None:
+    if line.held(number).until is None:
         if number <= queue.purged_through or not tables.has_message(call.db, number):
             reason = "Message does not exist or is not available for visibility timeout change."
             raise invalid(handle, "ReceiptHandle", reason)
         raise MessageNotInflight("The specified message isn't in flight.")
+    if isinstance(line, FifoLine) and line.seen(number).times != receipt.times:
+        raise invalid(handle, "ReceiptHandle", "The receipt handle has expired.")
     if (now - receipt.received) // 1000 + timeout > LONGEST_HIDING:
         reason = f"Total VisibilityTimeout for the message is beyond the limit [{LONGEST_HIDING} seconds]"
         raise invalid(timeout, "VisibilityTimeout", reason)
     until = now + timeout * 1000
-    call.apply(lambda: line.hide(number, until), lambda: line.unhide(number, before))
+    hide(call, queue, number, until)
     wake(call, queue, now, until)

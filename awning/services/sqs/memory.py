@@ -14,12 +14,28 @@ from awning.services.sqs import tables
 from awning.services.sqs.address import arn_of
 from awning.services.sqs.attributes import Settings, settings_of
 from awning.services.sqs.engine import Held, Line, Seen
+from awning.services.sqs.fifo import FifoLine, Place
 
 
 class Queue:
-    """A queue as the operations use it. `key` is what its receivers wait for."""
+    """A queue as the operations use it. `key` is what its receivers wait for.
 
-    __slots__ = ("account", "arn", "guard", "id", "key", "line", "name", "purged_through", "secret", "settings")
+    `recent`, of a FIFO queue, has the numbers of the messages of the last five minutes by their de-duplication keys.
+    """
+
+    __slots__ = (
+        "account",
+        "arn",
+        "guard",
+        "id",
+        "key",
+        "line",
+        "name",
+        "purged_through",
+        "recent",
+        "secret",
+        "settings",
+    )
 
     def __init__(self, row: tables.QueueRow) -> None:
         self.id = row.id
@@ -29,8 +45,13 @@ class Queue:
         self.key = ("queue", row.id)
         self.secret = row.secret
         self.purged_through = row.purged_through
-        self.line = Line()
         self.configure(settings_of(row.attributes, self.arn))
+        self.line: Line | FifoLine = self.empty_line()
+        self.recent: dict[bytes, int] = {}
+
+    def empty_line(self) -> Line | FifoLine:
+        """A line of this queue's kind with nothing in it."""
+        return FifoLine() if self.settings.fifo else Line()
 
     def configure(self, settings: Settings) -> None:
         """Put other settings into force."""
@@ -89,6 +110,7 @@ def build(db: sqlite3.Connection) -> Memory:
 
     Messages wait in the order in which they were sent. What is in flight, and how often each message was received, is known if
     the last stop was in good order; a crash forgets it, which standard queues' "at least once" allows.
+    Of FIFO queues all is known.
     """
     memory = Memory()
     for row in tables.all_queues(db):
@@ -105,10 +127,25 @@ def build(db: sqlite3.Connection) -> Memory:
             dead = max(dead, *gone)
             numbers = [number for number in numbers if number > through]
             delayed = [(number, due) for number, due in delayed if number > through]
-        if queue is not None:
+        if queue is not None and isinstance(queue.line, Line):
             queue.line.load(*_recall(queue.line, receives, numbers, delayed) if receives else (numbers, delayed))
+    if any(queue.settings.fifo for queue in memory.queues.values()):
+        _load_fifo(db, memory)
     memory.sweep = Sweep(0, dead)
     return memory
+
+
+def _load_fifo(db: sqlite3.Connection, memory: Memory) -> None:
+    """Build what is known of FIFO queues: all of it is in the tables, so it is as it was."""
+    for queue_id, number, group, due, until, times, first in tables.fifo_messages(db):
+        queue = memory.by_id[queue_id]
+        if number > queue.purged_through and isinstance(queue.line, FifoLine):
+            seen = Seen(times, first) if times is not None and first is not None else None
+            queue.line.restore(number, group, Place(until, due if seen is None else None, seen))
+    for row in tables.all_deduplications(db):
+        found = memory.by_id.get(row.queue)
+        if found is not None and row.message > found.purged_through:
+            found.recent[row.key] = row.message
 
 
 def _recall(
@@ -138,6 +175,7 @@ def leave(call: Call) -> None:
         (
             tables.Receive(number, held.until, held.seen.times, held.seen.first)
             for queue in memory.queues.values()
+            if isinstance(queue.line, Line)
             for number, held in queue.line.received()
             if held.seen is not None
         ),

@@ -22,8 +22,8 @@ from awning.services.sqs import tables
 from awning.services.sqs.address import arn_of
 from awning.services.sqs.conditions import conditions
 from awning.services.sqs.deleting import delete
-from awning.services.sqs.engine import Taken
 from awning.services.sqs.errors import InvalidParameterValue, ResourceNotFoundException
+from awning.services.sqs.lines import hide, take
 from awning.services.sqs.lookup import milliseconds
 from awning.services.sqs.memory import Memory, Queue
 from awning.services.sqs.moving import send_anew
@@ -153,7 +153,7 @@ def _advance(call: Call, move: tables.MoveRow) -> tables.MoveRow:
     moved, reason, dry = 0, None, False
     source.line.settle(now)
     while moved < wanted and reason is None and not dry:
-        number = _take_one(call, source, now)
+        number = next(iter(take(call, source, 1, now, now)), None)
         if number is None:
             dry = not source.line.full
             break
@@ -163,7 +163,8 @@ def _advance(call: Call, move: tables.MoveRow) -> tables.MoveRow:
         if row.sent + source.settings.retention <= now:
             delete(call, source, number)
         elif target is None:
-            _hold(call, source, number, now)
+            hide(call, source, number, now)
+            call.wake(source.key)
             reason = _NO_QUEUE if arn else _NO_SOURCE
         else:
             send_anew(call, source, number, target)
@@ -171,21 +172,6 @@ def _advance(call: Call, move: tables.MoveRow) -> tables.MoveRow:
     state = _FAILED if reason else _COMPLETED if dry or move.moved + moved >= move.total else _RUNNING
     spent = paced + -(-moved * 1000 // move.speed) if move.speed else now
     return move._replace(state=state, moved=move.moved + moved, reason=reason, paced=spent)
-
-
-def _take_one(call: Call, queue: Queue, now: int) -> int | None:
-    line = queue.line
-    taken: list[Taken] = []
-    if line.waiting():
-        call.apply(lambda: line.take(1, now, now, taken), lambda: line.give_back(taken))
-    return next((number for number, _, removed in taken if not removed), None)
-
-
-def _hold(call: Call, queue: Queue, number: int, now: int) -> None:
-    """Let a message that was taken, and cannot be moved, be visible again."""
-    line = queue.line
-    call.apply(lambda: line.hide(number, now), lambda: line.unhide(number, now))
-    call.wake(queue.key)
 
 
 def _check_origins(call: Call, origins: list[tuple[str, str]]) -> None:

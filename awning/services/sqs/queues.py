@@ -23,6 +23,9 @@ from awning.services.sqs.errors import (
     QueueNameExists,
     invalid,
 )
+from awning.services.sqs.fifo import FifoLine
+from awning.services.sqs.fifo_attributes import VALUES
+from awning.services.sqs.lines import delay
 from awning.services.sqs.lookup import absent, committed, find, milliseconds, own, stored
 from awning.services.sqs.memory import Memory, Queue, Sweep
 from awning.services.sqs.principals import check_principals
@@ -54,8 +57,9 @@ def create_queue(
     call: Call, queue_name: str, attributes: dict[str, str] | None = None, tags: dict[str, str] | None = None
 ) -> dict[str, Any]:
     """Create a queue. One of that name and with the same values of the given attributes is returned as it is."""
-    check_name(queue_name)
-    wanted = changed(defaults(), attributes or {})
+    fifo = (attributes or {}).get("FifoQueue") == "true"
+    check_name(queue_name, fifo)
+    wanted = changed(defaults(fifo), attributes or {})
     check_tags(tags or {})
     arn = arn_of(call.region, call.account, queue_name)
     existing = tables.find_queue(call.db, call.account, call.region, queue_name)
@@ -156,6 +160,8 @@ def get_queue_attributes(call: Call, queue_url: str, attribute_names: list[str] 
     for name in names - READABLE - {"All"}:
         raise InvalidAttributeName(f"Unknown Attribute {name}.")
     row = committed(call, queue_url)
+    for name in names & VALUES.keys() - row.attributes.keys():
+        raise InvalidAttributeName(f"Unknown Attribute {name}.")
     arn = arn_of(row.region, row.account, row.name)
     memory: Memory = call.memory
     queue = memory.queues.get(arn)
@@ -192,12 +198,12 @@ def purge_queue(call: Call, queue_url: str) -> None:
     memory: Memory = call.memory
     through = memory.last_number
     tables.mark_purged(call.db, queue.id, now, through)
-    before = queue.line, queue.purged_through
+    before = queue.line, queue.recent, queue.purged_through
 
-    def change(line: Line, purged_through: int) -> None:
-        queue.line, queue.purged_through = line, purged_through
+    def change(line: Line | FifoLine, recent: dict[bytes, int], purged_through: int) -> None:
+        queue.line, queue.recent, queue.purged_through = line, recent, purged_through
 
-    call.apply(lambda: change(Line(), through), lambda: change(*before))
+    call.apply(lambda: change(queue.empty_line(), {}, through), lambda: change(*before))
     _sweep(call)
 
 
@@ -207,6 +213,8 @@ def reconfigure(call: Call, queue: Queue, changes: dict[str, str]) -> None:
     settings, before = settings_of(attributes, queue.arn), queue.settings
     tables.update_attributes(call.db, queue.id, attributes, milliseconds(call.now))
     call.apply(lambda: queue.configure(settings), lambda: queue.configure(before))
+    if settings.delay != before.delay:
+        delay(call, queue, settings.delay, milliseconds(call.now))
 
 
 def _sweep(call: Call) -> None:

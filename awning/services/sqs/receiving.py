@@ -9,12 +9,16 @@ from awning.kit.operation import ALL, Needs, operation
 from awning.services.sqs import message_attributes as attributes_of
 from awning.services.sqs import tables
 from awning.services.sqs.address import queue_arn
+from awning.services.sqs.attempts import again, keep
 from awning.services.sqs.batches import BATCH
 from awning.services.sqs.conditions import conditions
 from awning.services.sqs.deleting import delete
-from awning.services.sqs.engine import IN_FLIGHT_LIMIT, Line, Seen, Taken
+from awning.services.sqs.duplicates import sequence_number
+from awning.services.sqs.engine import IN_FLIGHT_LIMIT, Seen
 from awning.services.sqs.errors import InvalidAttributeName, OverLimit, invalid
+from awning.services.sqs.groups import check_id
 from awning.services.sqs.hiding import LONGEST_HIDING
+from awning.services.sqs.lines import take
 from awning.services.sqs.lookup import LONGEST_WAIT, find, milliseconds, wake
 from awning.services.sqs.memory import Queue
 from awning.services.sqs.moving import hand_over
@@ -52,6 +56,7 @@ def receive_message(
     max_number_of_messages: int | None = None,
     visibility_timeout: int | None = None,
     wait_time_seconds: int | None = None,
+    receive_request_attempt_id: str | None = None,
 ) -> dict[str, Any]:
     """Take up to ten messages, and hide them from others for the visibility timeout; wait up to 20 s for the first."""
     queue = find(call, queue_url)
@@ -69,14 +74,25 @@ def receive_message(
 
     now = milliseconds(call.now)
     until = now + (queue.settings.visibility if visibility_timeout is None else visibility_timeout * 1000)
+    attempt = receive_request_attempt_id
+    if attempt is not None:
+        _check_attempt(queue, attempt)
+        known = again(call, queue, attempt, now, until)
+        if known is not None:
+            received, numbers = known
+            wake(call, queue, now, until)
+            found = [(number, queue.line.seen(number), tables.read_message(call.db, number)) for number in numbers]
+            return _answer(queue, found, received, system_names, message_attribute_names)
     found, changed = _take(call, queue, count, now, until)
     if found:
+        if attempt is not None:
+            keep(call, queue, attempt, now, [number for number, _, _ in found])
         if queue.line.waiting():
             call.wake(queue.key)
         else:
             wake(call, queue, now, until)
-        return {"Messages": [_message(queue, *item, now, system_names, message_attribute_names) for item in found]}
-    if wait == 0 and queue.line.full:
+        return _answer(queue, found, now, system_names, message_attribute_names)
+    if wait == 0 and queue.line.full and not queue.settings.fifo:
         raise OverLimit(
             f"Too many messages in flight: the limit is {IN_FLIGHT_LIMIT}. Delete messages after processing them."
         )
@@ -101,9 +117,7 @@ def _take(call: Call, queue: Queue, count: int, now: int, until: int) -> tuple[l
     dead = call.memory.queues.get(redrive.target) if redrive else None
     line.settle(now)
     while (
-        len(found) < count
-        and left < _MOST_LEAVING
-        and (numbers := _take_numbers(call, line, count - len(found), now, until))
+        len(found) < count and left < _MOST_LEAVING and (numbers := take(call, queue, count - len(found), now, until))
     ):
         for number in numbers:
             row, seen = tables.read_message(call.db, number), line.seen(number)
@@ -118,12 +132,17 @@ def _take(call: Call, queue: Queue, count: int, now: int, until: int) -> tuple[l
     return found, left
 
 
-def _take_numbers(call: Call, line: Line, count: int, now: int, until: int) -> list[int]:
-    if not line.waiting():
-        return []
-    taken: list[Taken] = []
-    call.apply(lambda: line.take(count, now, until, taken), lambda: line.give_back(taken))
-    return [number for number, _, removed in taken if not removed]
+def _check_attempt(queue: Queue, attempt: str) -> None:
+    if not queue.settings.fifo:
+        reason = "The request include parameter that is not valid for this queue type."
+        raise invalid(attempt, "ReceiveRequestAttemptId", reason)
+    check_id("ReceiveRequestAttemptId", attempt)
+
+
+def _answer(
+    queue: Queue, found: list[Found], received: int, system_names: set[str], attribute_names: list[str] | None
+) -> dict[str, Any]:
+    return {"Messages": [_message(queue, *item, received, system_names, attribute_names) for item in found]}
 
 
 def _message(
@@ -142,7 +161,7 @@ def _message(
         "Body": row.body,
     }
     if system_names:
-        message["Attributes"] = _system_attributes(row, seen, system_names)
+        message["Attributes"] = _system_attributes(number, row, seen, system_names)
     if row.attributes and attribute_names:
         chosen = attributes_of.choose(attributes_of.unpack(row.attributes), attribute_names)
         if chosen:
@@ -151,7 +170,7 @@ def _message(
     return message
 
 
-def _system_attributes(row: tables.MessageRow, seen: Seen, names: set[str]) -> dict[str, str]:
+def _system_attributes(number: int, row: tables.MessageRow, seen: Seen, names: set[str]) -> dict[str, str]:
     values = {
         "SenderId": row.sender,
         "SentTimestamp": str(row.sent),
@@ -166,4 +185,5 @@ def _system_attributes(row: tables.MessageRow, seen: Seen, names: set[str]) -> d
         values["MessageGroupId"] = row.group
     if row.deduplication is not None:
         values["MessageDeduplicationId"] = row.deduplication
+        values["SequenceNumber"] = sequence_number(number)
     return values if "All" in names else {name: value for name, value in values.items() if name in names}

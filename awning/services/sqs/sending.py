@@ -12,13 +12,15 @@ from awning.services.sqs import tables
 from awning.services.sqs.address import queue_arn
 from awning.services.sqs.batches import Entry, check_entries, each
 from awning.services.sqs.conditions import conditions
+from awning.services.sqs.duplicates import content_id, key_of, original, remember, sequence_number
 from awning.services.sqs.errors import (
     BatchRequestTooLong,
     InvalidMessageContents,
     InvalidParameterValue,
     MissingParameter,
 )
-from awning.services.sqs.groups import check_standard
+from awning.services.sqs.groups import check_fifo, check_standard
+from awning.services.sqs.lines import enter
 from awning.services.sqs.lookup import find, milliseconds, wake
 from awning.services.sqs.memory import Memory, Queue
 
@@ -139,7 +141,11 @@ def draft_of(
         raise InvalidParameterValue(
             f"Value {delay} for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= {_LONGEST_DELAY}."
         )
-    check_standard(group, deduplication)
+    if queue.settings.fifo:
+        check_fifo(group, deduplication, queue.settings.content_based, delay)
+        deduplication = deduplication or content_id(raw)
+    else:
+        check_standard(group, deduplication)
     trace = _trace(system_attributes) if system_attributes else None
     return Draft(
         body,
@@ -164,9 +170,16 @@ def _trace(system_attributes: MessageAttributes) -> str:
 
 
 def put(call: Call, queue: Queue, draft: Draft, sender: str) -> dict[str, Any]:
-    """Store a message and let it wait, or be delayed; return what SendMessage answers. `sender` is its SenderId."""
+    """Store a message and let it wait, or be delayed; return what SendMessage answers. `sender` is its SenderId.
+
+    A duplicate on a FIFO queue is taken for sent, as what it is a duplicate of.
+    """
     memory: Memory = call.memory
-    line, number = queue.line, memory.next_number()
+    key = key_of(queue, draft.group, draft.deduplication) if draft.group and draft.deduplication else None
+    known = original(call, queue, key) if key else None
+    if known is not None:
+        return _result(draft, known.id, known.message)
+    number = memory.next_number()
     now = milliseconds(call.now)
     due = now + draft.delay if draft.delay else None
     message_id = call.new_id()
@@ -183,14 +196,23 @@ def put(call: Call, queue: Queue, draft: Draft, sender: str) -> dict[str, Any]:
         draft.attributes,
         draft.body,
         draft.group,
+        draft.deduplication,
     )
-    call.apply(lambda: line.put(number, due), lambda: line.unput(number, due))
+    if key:
+        remember(call, queue, tables.Deduplication(number, queue.id, key, now, message_id))
+    enter(call, queue, number, draft.group, due)
     wake(call, queue, now, due or now)
+    return _result(draft, message_id, number if key else None)
+
+
+def _result(draft: Draft, message_id: str, number: int | None) -> dict[str, Any]:
     result = {"MessageId": message_id, "MD5OfMessageBody": draft.md5.hex()}
     if draft.attributes_md5:
         result["MD5OfMessageAttributes"] = draft.attributes_md5
     if draft.trace_md5:
         result["MD5OfMessageSystemAttributes"] = draft.trace_md5
+    if number is not None:
+        result["SequenceNumber"] = sequence_number(number)
     return result
 
 

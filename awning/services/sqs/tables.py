@@ -175,6 +175,16 @@ class Receive(NamedTuple):
     first: int
 
 
+class Deduplication(NamedTuple):
+    """What is known of a message that was sent to a FIFO queue a short while ago: `message` is its number, `id` its MessageId."""
+
+    message: int
+    queue: int
+    key: bytes
+    sent: int
+    id: str
+
+
 class Slice(NamedTuple):
     """Some messages of a queue by their numbers, in order; `delayed` with the time when they become visible."""
 
@@ -321,13 +331,22 @@ def read_message(db: sqlite3.Connection, number: int) -> MessageRow:
     return MessageRow._make(row)
 
 
-def hand_over(db: sqlite3.Connection, number: int, *, to: int, new: int, source: str, times: int) -> None:
-    """Move a message to its dead-letter queue, where `new` is its number: the same message, received `times` more."""
+def group_of(db: sqlite3.Connection, number: int) -> str | None:
+    """A message's group; None where it has none."""
+    row = db.execute("SELECT grp FROM messages WHERE number = ?", (number,)).fetchone()
+    return row[0] if row else None
+
+
+def hand_over(
+    db: sqlite3.Connection, number: int, *, to: int, new: int, source: str, times: int, sent: int | None
+) -> None:
+    """Move a message to its dead-letter queue, where `new` is its number: the same message, received `times` more; `sent` at
+    another time unless that is None."""
     db.execute(
         "INSERT INTO messages (number, queue, sent, id, sender, md5, trace, attributes, body, source, received, grp,"
-        " deduplication) SELECT ?, ?, sent, id, sender, md5, trace, attributes, body, ?, received + ?, grp, deduplication"
-        " FROM messages WHERE number = ?",
-        (new, to, source, times, number),
+        " deduplication) SELECT ?, ?, coalesce(?, sent), id, sender, md5, trace, attributes, body, ?, received + ?, grp,"
+        " deduplication FROM messages WHERE number = ?",
+        (new, to, sent, source, times, number),
     )
     db.execute("DELETE FROM messages WHERE number = ?", (number,))
 
@@ -394,8 +413,109 @@ def delete_message(db: sqlite3.Connection, number: int) -> bool:
     return db.execute("DELETE FROM messages WHERE number = ?", (number,)).rowcount == 1
 
 
+def delete_grouped_message(db: sqlite3.Connection, number: int) -> str | None:
+    """Delete a message of a FIFO queue; return its group, None where it was not there."""
+    row = db.execute("DELETE FROM messages WHERE number = ? RETURNING grp", (number,)).fetchone()
+    return row[0] if row else None
+
+
 def delete_messages(db: sqlite3.Connection, numbers: Iterable[int]) -> None:
-    db.executemany("DELETE FROM messages WHERE number = ?", ((number,) for number in numbers))
+    rows = [(number,) for number in numbers]
+    db.executemany("DELETE FROM messages WHERE number = ?", rows)
+    db.executemany("DELETE FROM fifo_receives WHERE message = ?", rows)
+
+
+def sent_since(db: sqlite3.Connection, queue: int, after: int, since: int) -> list[tuple[int, str, int]]:
+    """Number, group and time of sending of a FIFO queue's messages that were sent later than `since`, and have numbers above
+    `after`, in order."""
+    found: list[tuple[int, str, int]] = []
+    rows = db.execute("SELECT queue, number, grp, sent FROM messages WHERE number > ? ORDER BY number DESC", (after,))
+    for of, number, group, sent in rows:
+        if sent <= since:
+            break
+        if of == queue:
+            found.append((number, group, sent))
+    rows.close()
+    return found[::-1]
+
+
+def delay(db: sqlite3.Connection, dues: Iterable[tuple[int | None, int]]) -> None:
+    """Let messages, each by its number, become visible at other times."""
+    db.executemany("UPDATE messages SET due = ? WHERE number = ?", dues)
+
+
+def keep_fifo_receives(db: sqlite3.Connection, receives: Iterable[Receive]) -> None:
+    """Keep how messages of FIFO queues have been received."""
+    db.executemany("INSERT OR REPLACE INTO fifo_receives VALUES (?, ?, ?, ?)", receives)
+
+
+def forget_fifo_receive(db: sqlite3.Connection, number: int) -> None:
+    db.execute("DELETE FROM fifo_receives WHERE message = ?", (number,))
+
+
+def fifo_messages(
+    db: sqlite3.Connection,
+) -> Iterator[tuple[int, int, str, int | None, int | None, int | None, int | None]]:
+    """All messages of FIFO queues in the order of their numbers: queue, number, group, due, and of those that were received,
+    until when they are in flight, how often they were received and when first."""
+    return db.execute(
+        "SELECT m.queue, m.number, m.grp, m.due, r.until, r.times, r.first FROM messages m"
+        " LEFT JOIN fifo_receives r ON r.message = m.number"
+        " WHERE m.queue IN (SELECT id FROM queues WHERE name LIKE '%.fifo') ORDER BY m.number"
+    )
+
+
+def insert_deduplication(db: sqlite3.Connection, row: Deduplication) -> None:
+    db.execute("INSERT INTO deduplications VALUES (?, ?, ?, ?, ?)", row)
+
+
+def find_deduplication(db: sqlite3.Connection, number: int) -> Deduplication | None:
+    row = db.execute("SELECT message, queue, key, sent, id FROM deduplications WHERE message = ?", (number,)).fetchone()
+    return Deduplication._make(row) if row else None
+
+
+def all_deduplications(db: sqlite3.Connection) -> Iterator[Deduplication]:
+    """All of them, the oldest first."""
+    rows = db.execute("SELECT message, queue, key, sent, id FROM deduplications ORDER BY message")
+    return map(Deduplication._make, rows)
+
+
+def old_deduplications(db: sqlite3.Connection, until: int, limit: int) -> list[Deduplication]:
+    """Up to `limit` of them that were sent at a time or before, the oldest first."""
+    found: list[Deduplication] = []
+    rows = db.execute(
+        "SELECT message, queue, key, sent, id FROM deduplications ORDER BY message LIMIT ?", (limit,)
+    ).fetchall()
+    for row in map(Deduplication._make, rows):
+        if row.sent > until:
+            break
+        found.append(row)
+    return found
+
+
+def forget_deduplications(db: sqlite3.Connection, messages: Iterable[int]) -> None:
+    db.executemany("DELETE FROM deduplications WHERE message = ?", ((message,) for message in messages))
+
+
+def keep_attempt(db: sqlite3.Connection, queue: int, id: str, received: int, receives: Iterable[Receive]) -> None:
+    """Keep what a receive with a ReceiveRequestAttemptId took."""
+    text = orjson.dumps([tuple(receive) for receive in receives]).decode()
+    db.execute("INSERT OR REPLACE INTO attempts VALUES (?, ?, ?, ?)", (queue, id, received, text))
+
+
+def find_attempt(db: sqlite3.Connection, queue: int, id: str) -> tuple[int, list[Receive]] | None:
+    """When a receive of this ReceiveRequestAttemptId was, and what it took."""
+    row = db.execute("SELECT received, messages FROM attempts WHERE queue = ? AND id = ?", (queue, id)).fetchone()
+    return (row[0], [Receive(*item) for item in orjson.loads(row[1])]) if row else None
+
+
+def forget_attempts(db: sqlite3.Connection, until: int, limit: int) -> bool:
+    """Forget up to `limit` attempts of that time or before; return whether there may be more."""
+    found = db.execute(
+        "DELETE FROM attempts WHERE (queue, id) IN (SELECT queue, id FROM attempts WHERE received <= ? LIMIT ?)",
+        (until, limit),
+    )
+    return found.rowcount == limit
 
 
 def slices(db: sqlite3.Connection) -> Iterator[Slice]:
