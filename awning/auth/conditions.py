@@ -12,7 +12,7 @@ import ipaddress
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -22,7 +22,14 @@ Test = Callable[[Any, Mapping[str, Any]], bool]
 """Whether one value of the context matches one value of the policy."""
 
 _OPERATOR = re.compile(r"(?:(ForAllValues|ForAnyValue):)?([A-Za-z]+?)(IfExists)?")
-_KEY = re.compile(r"[^:\s][^\s]*:\S(?:.*\S)?")
+_SECONDS = re.compile(r"-?\d{5,}(?:\.\d+)?")
+_DATE = re.compile(
+    r"(-?\d+)(?:-(\d\d?))?(?:-(\d\d?))?"
+    r"(?:[tT](?:(\d\d?)(?::(\d\d?)(?::(\d\d?)(?:\.(\d{1,9}))?)?)?)?(?:[zZ]|([+-])(\d\d)(?::?(\d\d))?)?)?"
+)
+_LEAST = (0, 1, 1, 0, 0, 0)
+_LAST_YEAR = 292_278_993
+_LAST_SECOND = 2**63 - 1
 
 
 class Condition:
@@ -32,11 +39,11 @@ class Condition:
 
     def __init__(self, name: str, key: str, values: Sequence[str], *, variables: bool) -> None:
         found = _OPERATOR.fullmatch(name)
-        if found is None or found.group(2) not in OPERATORS or (found.group(2) == "Null" and found.group(3)):
+        if found is None or base_of(name) is None:
             raise ValueError(f"Invalid Condition type : {name}")
         quantifier, base, if_exists = found.groups()
-        if not _KEY.fullmatch(key):
-            raise ValueError(_NO_VENDOR)
+        if not key or key != key.strip():
+            raise ValueError(f"Policy has an invalid condition key : {key}")
         negated, compile_value = OPERATORS[base]
         self.operator = name
         self.key = key.lower()
@@ -135,21 +142,58 @@ def _numeric(compare: Callable[[Any, Any], bool]) -> Callable[[str, bool], Test]
     return compile_value
 
 
+def base_of(name: str) -> str | None:
+    """The operator without its prefix and suffix ("ForAnyValue:StringEqualsIfExists" is StringEquals); None for what is none."""
+    found = _OPERATOR.fullmatch(name)
+    if found is None or found.group(2) not in OPERATORS or (found.group(2) == "Null" and found.group(3)):
+        return None
+    return found.group(2)
+
+
 def read_date(value: Any) -> float:
-    """Seconds since the epoch of a date in ISO 8601, or given as such seconds. Raises ValueError."""
+    """Seconds since the epoch of a date in ISO 8601 (or its beginning: a year, a month), or given as such seconds.
+
+    Raises ValueError. Years beyond those of calendars are taken, as IAM does.
+    """
     if isinstance(value, datetime):
         return value.timestamp()
     if isinstance(value, (int, float)):
         return float(value)
     text = str(value).strip()
-    if re.fullmatch(r"-?\d{5,}(\.\d+)?", text):
-        return float(text)
-    if re.fullmatch(r"\d{4}", text):
-        text += "-01-01"
-    elif re.fullmatch(r"\d{4}-\d\d", text):
-        text += "-01"
-    moment = datetime.fromisoformat(text)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    if _SECONDS.fullmatch(text):
+        seconds = float(text)
+        if seconds > _LAST_SECOND:
+            raise ValueError(f"{text} is too far off")
+        return seconds
+    found = _DATE.fullmatch(text)
+    if found is None:
+        raise ValueError(f"{text} is no date")
+    year, month, day, hour, minute, second = (
+        int(part or least) for part, least in zip(found.groups()[:6], _LEAST, strict=True)
+    )
+    if not (
+        -_LAST_YEAR <= year <= _LAST_YEAR
+        and 1 <= month <= 12
+        and 1 <= day <= 31
+        and hour < 24
+        and minute < 60
+        and second < 60
+    ):
+        raise ValueError(f"{text} is no date")
+    sign, hours, minutes = found.group(8, 9, 10)
+    if hours and (int(hours) > 23 or int(minutes or 0) > 59):
+        raise ValueError(f"{text} has no such zone")
+    east = (int(hours or 0) * 3600 + int(minutes or 0) * 60) * (-1 if sign == "-" else 1)
+    of_day = hour * 3600 + minute * 60 + second - east
+    return _days(year, month, day) * 86400.0 + of_day + float("0." + (found.group(7) or "0"))
+
+
+def _days(year: int, month: int, day: int) -> int:
+    """Days from 1970-01-01 to a day of the Gregorian calendar, whatever the year: by counting years from March."""
+    if month <= 2:
+        year -= 1
+    since_march = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
+    return year * 365 + year // 4 - year // 100 + year // 400 + since_march - 719468
 
 
 def _date(compare: Callable[[Any, Any], bool]) -> Callable[[str, bool], Test]:
@@ -231,8 +275,6 @@ def _null(value: str, variables: bool) -> Test:
     wanted = value.lower() == "true"
     return lambda absent, _: absent is wanted
 
-
-_NO_VENDOR = "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
 
 OPERATORS: Mapping[str, tuple[bool, Callable[[str, bool], Test]]] = {
     "StringEquals": (False, _string()),

@@ -40,6 +40,22 @@ _ENDINGS = {
     Why.PUBLIC_BLOCKED: "because public policies are prevented by the RestrictPublicBuckets setting in S3 Block Public Access",
 }
 
+_SAID = {
+    Why.ROOT: "the root of an account may do all in it",
+    Why.IDENTITY: "an identity-based policy allows it",
+    Why.RESOURCE: "the resource's policy allows it",
+    Why.DENIED_BY_IDENTITY: "an identity-based policy denies it",
+    Why.DENIED_BY_BOUNDARY: "the permissions boundary denies it",
+    Why.DENIED_BY_SESSION: "a session policy denies it",
+    Why.DENIED_BY_RESOURCE: "the resource's policy denies it",
+    Why.NO_IDENTITY: "no identity-based policy allows it",
+    Why.NO_BOUNDARY: "the permissions boundary does not allow it",
+    Why.NO_SESSION: "no session policy allows it",
+    Why.NO_RESOURCE: "the resource's policy does not allow it, and without it nobody may",
+    Why.PUBLIC_BLOCKED: "the resource's policy is public, and public policies are blocked",
+    Why.NOT_ENFORCED: "permissions are not enforced (--iam off)",
+}
+
 
 class Decision:
     """The answer to "may this be done?". `reason` is what decided; `policy` and `statement` (its Sid, else its index) are
@@ -79,8 +95,8 @@ class Decision:
     def explain(self) -> dict[str, Any]:
         """Explain the decision: what decided, and for each statement of each policy whether it applied, else why not.
 
-        Returns {"allowed", "reason", "policy", "statement", "policies": [{"id", "kind", "statements": [{"statement",
-        "effect", "applies", "because"}]}]}. The policies are evaluated once more.
+        Returns {"allowed", "reason", "policy", "statement", "policies": [{"id", "kind", "says", "statements":
+        [{"statement", "effect", "applies", "element", "because"}]}]}, fit for JSON. The policies are evaluated once more.
         """
         return {
             "allowed": self.allowed,
@@ -89,6 +105,25 @@ class Decision:
             "statement": self.statement,
             "policies": self._trace(),
         }
+
+    def lines(self) -> list[str]:
+        """Explain the decision to a reader: what decided, then a line for each statement, those that apply first."""
+        found = self.explain()
+        decided = f"{'Allowed' if self.allowed else 'Denied'}: {_SAID[self.reason]}"
+        if self.policy is not None:
+            decided += f" (policy {self.policy}" + (
+                f", statement {self.statement})" if self.statement is not None else ")"
+            )
+        lines = [
+            (
+                not one["applies"],
+                f"  {policy['kind']} policy {policy['id']}, statement {one['statement']}: {one['effect']} "
+                + ("applies" if one["applies"] else f"does not apply, for {one['because']}"),
+            )
+            for policy in found["policies"]
+            for one in policy["statements"]
+        ]
+        return [decided, *(line for _, line in sorted(lines, key=lambda line: line[0]))]
 
     def message(self, principal: Principal, action: str, resource: str) -> str:
         """The refusal in AWS's words. Source: "Troubleshoot access denied error messages" of the IAM user guide."""

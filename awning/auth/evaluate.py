@@ -10,17 +10,21 @@ from functools import partial
 from typing import Any
 
 from awning.auth.decision import Decision, Why
+from awning.auth.explain import trace
 from awning.auth.index import Found, Index
 from awning.auth.members import Grade
 from awning.auth.policy import Policy, Statement
-from awning.auth.principal import Principal
+from awning.auth.principal import PEOPLE, Principal
 from awning.auth.public import is_public
 
 __all__ = ["Decision", "Why", "decide", "is_public"]
 
-_PEOPLE = frozenset({"root", "user", "role"})
 _ROOT_KEEPS = frozenset({"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"})
 """What a bucket's policy cannot take from the root of the bucket's own account, lest it be locked out for good."""
+
+
+_MUST_ALLOW = frozenset({"trust", "key"})
+"""Kinds of policies without whose consent nobody may, not even the root of the own account."""
 
 
 def decide(
@@ -37,17 +41,17 @@ def decide(
 
     action: as in policies ("s3:GetObject"). resource: an ARN, or "*". context: condition keys in lower case to values; only
     `get` is called, and only for keys that a condition asks for. guard_policy: the resource's own policy; one of kind "trust"
-    must allow in any case, others may in the resource's own account be replaced by an identity's. block_public: S3's
+    or "key" must allow in any case, others may in the resource's own account be replaced by an identity's. block_public: S3's
     RestrictPublicBuckets: a public policy grants nothing outside of its account.
     """
-    trace = partial(_trace, principal, action, resource, context, guard_policy)
+    tracing = partial(trace, principal, action, resource, context, guard_policy)
     kind = principal.kind
     identity: Found | None = None
     if principal.policies:
         denies, allows = (principal.index or _index_of(principal)).about(action)
         for policy, statement in denies:
             if statement.covers(resource, context):
-                return Decision(False, Why.DENIED_BY_IDENTITY, policy, statement, trace, True)
+                return Decision(False, Why.DENIED_BY_IDENTITY, policy, statement, tracing, True)
         for found in allows:
             if found[1].covers(resource, context):
                 identity = found
@@ -57,33 +61,33 @@ def decide(
         within = _limits(principal, action, resource, context)
         if isinstance(within, tuple):
             reason, (policy, statement) = within
-            return Decision(False, reason, policy, statement, trace, True)
-    same = resource_account == principal.account and kind in _PEOPLE
+            return Decision(False, reason, policy, statement, tracing, True)
+    same = resource_account == principal.account and kind in PEOPLE
     grade, granting = Grade.NONE, None
     if guard_policy is not None:
         spared = kind == "root" and same and action in _ROOT_KEEPS
         denied, grade, granting = _ask_guard(guard_policy, principal, action, resource, context, spared)
         if denied is not None:
-            return Decision(False, Why.DENIED_BY_RESOURCE, guard_policy, denied, trace, True)
+            return Decision(False, Why.DENIED_BY_RESOURCE, guard_policy, denied, tracing, True)
         if block_public and grade and not same and kind != "service" and is_public(guard_policy):
-            return Decision(False, Why.PUBLIC_BLOCKED, guard_policy, None, trace)
-    if kind not in _PEOPLE:
+            return Decision(False, Why.PUBLIC_BLOCKED, guard_policy, None, tracing)
+    if kind not in PEOPLE:
         if grade:
-            return Decision(True, Why.RESOURCE, guard_policy, granting, trace)
-        return Decision(False, Why.NO_RESOURCE, None, None, trace)
-    trusting = guard_policy is not None and guard_policy.kind == "trust"
+            return Decision(True, Why.RESOURCE, guard_policy, granting, tracing)
+        return Decision(False, Why.NO_RESOURCE, None, None, tracing)
+    trusting = guard_policy is not None and guard_policy.kind in _MUST_ALLOW
     if same and _is_enough(grade, within):
-        return Decision(True, Why.RESOURCE, guard_policy, granting, trace)
+        return Decision(True, Why.RESOURCE, guard_policy, granting, tracing)
     if not grade and (trusting or not same):
-        return Decision(False, Why.NO_RESOURCE, None, None, trace)
+        return Decision(False, Why.NO_RESOURCE, None, None, tracing)
     if identity is None and kind != "root":
-        return Decision(False, Why.NO_IDENTITY, None, None, trace)
+        return Decision(False, Why.NO_IDENTITY, None, None, tracing)
     if within is not None:
         assert isinstance(within, Why)
-        return Decision(False, within, None, None, trace)
+        return Decision(False, within, None, None, tracing)
     if identity is None:
-        return Decision(True, Why.ROOT, None, None, trace)
-    return Decision(True, Why.IDENTITY, identity[0], identity[1], trace)
+        return Decision(True, Why.ROOT, None, None, tracing)
+    return Decision(True, Why.IDENTITY, identity[0], identity[1], tracing)
 
 
 def _index_of(principal: Principal) -> Index:
@@ -148,51 +152,3 @@ def _ask_guard(
         if grade > best and statement.covers(resource, context):
             best, granting = grade, statement
     return None, best, granting
-
-
-def _trace(
-    principal: Principal, action: str, resource: str, context: Mapping[str, Any], guard_policy: Policy | None
-) -> list[dict[str, Any]]:
-    """What every statement of every policy says, for Decision.explain."""
-    policies: list[Policy] = list(principal.policies)
-    if principal.boundary is not None:
-        policies.append(principal.boundary)
-    policies.extend(principal.session or ())
-    if guard_policy is not None:
-        policies.append(guard_policy)
-    return [
-        {
-            "id": policy.id,
-            "kind": policy.kind,
-            "statements": [_trace_statement(one, principal, action, resource, context) for one in policy.statements],
-        }
-        for policy in policies
-    ]
-
-
-def _trace_statement(
-    statement: Statement, principal: Principal, action: str, resource: str, context: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Whether a statement applies, else the first thing that keeps it from applying."""
-    because = ""
-    if not statement.matches_action(action.lower()):
-        because = f"its actions do not include {action}"
-    elif not statement.reach(principal):
-        because = f"its principals do not include {principal.caller_arn}"
-    elif statement.names(resource, context) is statement.not_resource:
-        because = f"its resources do not include {resource}"
-    else:
-        for condition in statement.conditions:
-            if not condition.holds(context):
-                values = ", ".join(condition.values)
-                because = (
-                    f"its condition {condition.operator} on {condition.key} [{values}] "
-                    f"is not met by {context.get(condition.key)!r}"
-                )
-                break
-    return {
-        "statement": statement.label,
-        "effect": "Deny" if statement.deny else "Allow",
-        "applies": not because,
-        "because": because,
-    }

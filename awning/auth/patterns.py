@@ -37,7 +37,7 @@ ONE = Wildcard(many=False)
 Token = str | Variable | Wildcard
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
-_DEFAULTED = re.compile(r"\s*([^,\s']+)\s*(?:,\s*'([^']*)')?\s*")
+_DEFAULTED = re.compile(r"\s*([^,\s']+(?:/[^,']*[^,'\s])?)\s*(?:,\s*'([^']*)')?\s*")
 
 
 def tokenise(text: str, *, wildcards: bool, variables: bool) -> list[Token]:

@@ -28,18 +28,18 @@ def encode(document: str) -> str:
     return document.translate(_ENCODED)
 
 
-def check_identity(call: Call, document: str) -> None:
+def check_identity(call: Call, document: str, newest: bool = False) -> None:
     """Raise MalformedPolicyDocument where this can't be a policy of a user, role or group."""
     _check_characters(document)
     try:
-        compile_policy(document, id="the policy", kind="identity")
+        compile_policy(document, id="the policy", kind="identity", newest=newest)
     except MalformedPolicy as error:
-        raise MalformedPolicyDocument(str(error)) from error
+        raise MalformedPolicyDocument(error.message) from error
 
 
 def check_managed(call: Call, document: str) -> None:
     """Raise MalformedPolicyDocument or LimitExceeded where this can't be a managed policy's document."""
-    check_identity(call, document)
+    check_identity(call, document, newest=True)
     if characters(document) > MANAGED_POLICY_CHARACTERS:
         raise LimitExceeded(f"Cannot exceed quota for PolicySize: {MANAGED_POLICY_CHARACTERS}")
 
@@ -53,7 +53,7 @@ def check_trust(call: Call, document: str) -> None:
     try:
         compiled = compile_policy(document, id="the trust policy", kind="trust")
     except MalformedPolicy as error:
-        raise MalformedPolicyDocument(str(error)) from error
+        raise MalformedPolicyDocument(error.message) from error
     if characters(document) > TRUST_POLICY_CHARACTERS:
         raise LimitExceeded(f"Cannot exceed quota for ACLSizePerRole: {TRUST_POLICY_CHARACTERS}")
     for principal in _principals(compiled.document):

@@ -5,12 +5,12 @@ Rules; all that is looked up here is whether a bucket exists.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
+from awning.auth.members import canonical_user
 from awning.services.s3 import errors
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def copy_source(text: str) -> tuple[str, str]:
 
 def owner_id(account: str) -> str:
     """Return the canonical user id of an account: 64 hexadecimal digits, always the same for one account."""
-    return hashlib.sha256(b"canonical user of account " + account.encode()).hexdigest()
+    return canonical_user(account)
 
 
 def check_metadata(metadata: Mapping[str, str] | None) -> None:

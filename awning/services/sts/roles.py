@@ -114,7 +114,7 @@ def _check_policies(call: Call, role: RoleFacts, policy: str | None, arns: Seque
         try:
             compile_policy(policy, id="session policy", kind="session")
         except MalformedPolicy as error:
-            raise MalformedPolicyDocument(str(error)) from error
+            raise MalformedPolicyDocument(error.message) from error
     if len(arns) > _POLICY_ARNS:
         raise ValidationError(
             f"A session can have at most {_POLICY_ARNS} managed session policies; these are {len(arns)}."

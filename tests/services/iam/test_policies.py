@@ -88,8 +88,8 @@ def test_a_malformed_document_is_refused_everywhere(house, arn, text):
         house.iam.put_user_policy(user_name="alice", policy_name="bad", policy_document=text)
 
 
-def test_an_error_is_told_with_its_position(house):
-    with pytest.raises(MalformedPolicyDocument, match=r"prefaced by a vendor.*Statement\[0\]\.Action"):
+def test_an_error_is_told_in_iams_words_alone(house):
+    with pytest.raises(MalformedPolicyDocument, match=r"prefaced by a vendor, e\.g\., iam, sdb, ec2, etc\.$"):
         house.iam.create_policy(policy_name="bad", policy_document=document("GetObject"))
 
 

@@ -48,7 +48,7 @@ def assume(house, by=None, arn=ROLE, session="one", **params):
 
 
 ROOT_OF_ACCOUNT = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
-DENY_ALICE = {"Effect": "Deny", "Principal": {"AWS": ALICE}, "Action": "*"}
+DENY_ALICE = {"Effect": "Deny", "Principal": {"AWS": ALICE}, "Action": "sts:*"}
 
 WHO = [
     # the trust policy, the caller's own policy, whether it may
