@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -70,3 +73,26 @@ def test_a_rooms_tables_may_be_read_from_a_file_that_is_not_trusted(room: Servic
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA trusted_schema = OFF")
         assert connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+
+
+@pytest.mark.parametrize(
+    ("room", "name", "operation"), OPERATIONS, ids=[f"{room.name}.{name}" for room, name, _ in OPERATIONS]
+)
+def test_an_operation_says_where_its_tags_are(room: Service, name: str, operation: Operation) -> None:
+    if "tags" in operation.parameters:
+        assert operation.tags
+    if "tag_keys" in operation.parameters:
+        assert operation.tag_keys
+    assert not isinstance(operation.tags, str) or operation.tags in operation.parameters
+    assert operation.tag_keys is None or operation.tag_keys in operation.parameters
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
+def test_a_room_lists_the_condition_keys_that_it_gives(room: Service) -> None:
+    modules = {one.context.__module__ for one in room.operations().values() if one.context is not None}
+    given = set()
+    for module in modules:
+        for node in ast.walk(ast.parse(inspect.getsource(sys.modules[module]))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                given |= {node.value.lower()} if re.fullmatch(rf"{room.name}:[A-Za-z0-9-]+/?", node.value) else set()
+    assert given == set(room.condition_keys)

@@ -30,6 +30,7 @@ from awning.kit.call import Facts
 from awning.kit.clock import Clock
 from awning.kit.errors import AccessDenied, InternalFailure, NotImplementedHere, ServiceUnavailable
 from awning.kit.randomness import Randomness
+from awning.kit.tags import request_tags
 from awning.net.messages import BodyError, FileSlice, Request, Response
 from awning.protocols.errors import NamedError, ServiceError
 from awning.protocols.model import Wire
@@ -254,16 +255,22 @@ class Gateway:
         _, bound, call, params = exchange.needs()
         operation = bound.operation
         find_own = operation.context
+        tags_of = exchange.entry.room.service.tags if exchange.entry is not None else None
         exchange.context = context = Context(
             exchange.request,
             exchange.principal,
             exchange.region,
             exchange.now,
             (lambda: find_own(call, params)) if find_own is not None else None,
+            (lambda: request_tags(operation, call, params)) if operation.tags or operation.tag_keys else None,
+            (lambda arn: tags_of(call, arn)) if tags_of is not None else None,
         )
 
-        def allowed(action: str, resource: str, further: dict[str, Any] | None = None) -> Decision:
-            return self.decide(exchange, action, resource, context.plus(further) if further else context)
+        def allowed(
+            action: str, resource: str, further: dict[str, Any] | None = None, via: str | None = None
+        ) -> Decision:
+            within = context.plus(further or {}, via) if further or via else context
+            return self.decide(exchange, action, resource, within)
 
         call.authorise = allowed
         for need in operation.needs:

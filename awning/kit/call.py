@@ -107,7 +107,7 @@ class Call:
         self.started = now
         self.db = db
         self.body: Body | None = None
-        self.authorise: Callable[[str, str, dict[str, Any] | None], Decision] | None = None
+        self.authorise: Callable[..., Decision] | None = None
         self.undo: list[Callable[[], None]] = []
         self.wakes: list[tuple[Hashable, int]] = []
         self.afterwards: list[Callable[[], None]] = []
@@ -187,11 +187,16 @@ class Call:
         """After this call's commit, run the `count` oldest waiters on `key` again."""
         self.wakes.append((key, count))
 
-    def allowed(self, action: str, resource: str, context: dict[str, Any] | None = None) -> Decision:
-        """Decide a permission that is only known inside the operation (each key of DeleteObjects)."""
+    def allowed(
+        self, action: str, resource: str, context: dict[str, Any] | None = None, via: str | None = None
+    ) -> Decision:
+        """Decide a permission that is only known inside the operation (each key of DeleteObjects).
+
+        via: the service ("cloudformation.amazonaws.com") that asks for it on the caller's behalf: aws:CalledVia.
+        """
         if self.authorise is None:
             raise RuntimeError("This call does not come from a client.")
-        return self.authorise(action, resource, context)
+        return self.authorise(action, resource, context, **({} if via is None else {"via": via}))
 
     async def commit(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Run `function(call, *args, **kwargs)` in the room's next batch; return its result once it is on disk.

@@ -43,6 +43,8 @@ class Operation:
     anonymous: bool
     parameters: tuple[str, ...]
     context: Callable[[Call, Params], Mapping[str, Any]] | None
+    tags: str | Callable[[Call, Params], Any] | None
+    tag_keys: str | None
 
 
 def operation(
@@ -52,6 +54,8 @@ def operation(
     defaults: Mapping[str, Any] | None = None,
     anonymous: bool = False,
     context: Callable[[Call, Params], Mapping[str, Any]] | None = None,
+    tags: str | Callable[[Call, Params], Any] | None = None,
+    tag_keys: str | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare an AWS operation.
 
@@ -62,7 +66,9 @@ def operation(
         client sends beyond that is refused with 501 by name. A start fails where an entry is missing or unknown.
     defaults: parameters, not in the signature, that are passed over when they have exactly this value.
     anonymous: may be called without a signature; the resource's policy still decides.
-    context: the service's own condition keys (`s3:prefix`) for this call.
+    context: the service's own condition keys (`s3:prefix`) for this call; the Service lists them as `condition_keys`.
+    tags: the parameter that has the tags that a call brings, or a function that finds them, in any form that kit/tags.py reads:
+        for aws:RequestTag and aws:TagKeys. tag_keys: the parameter that has the keys of tags that it takes away.
     """
 
     def declare(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -79,6 +85,8 @@ def operation(
             anonymous=anonymous,
             parameters=tuple(names[1:]),
             context=context,
+            tags=tags,
+            tag_keys=tag_keys,
         )
         return function
 

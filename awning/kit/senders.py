@@ -22,7 +22,12 @@ def principal_of(sender: Sender) -> Principal:
 
 
 def decide_for(
-    sender: Sender, action: str, arn: str, guard: Guard, now: float, further: Mapping[str, str] | None = None
+    sender: Sender,
+    action: str,
+    arn: str,
+    guard: Guard,
+    now: float,
+    further: Mapping[str, str] | None = None,
 ) -> Decision:
     """Decide whether `sender` may do `action` on the resource `arn` that `guard` speaks for; `now` in seconds since the epoch.
 
@@ -35,6 +40,9 @@ def decide_for(
         "aws:sourceaccount": sender.account,
         "aws:principalisawsservice": "true",
         "aws:principalservicename": sender.service,
+        "aws:principalservicenameslist": [sender.service],
+        "aws:principaltype": "Service",
+        "aws:viaawsservice": "false",
         "aws:securetransport": "true",
         "aws:currenttime": moment,
         "aws:epochtime": str(int(now)),

@@ -47,6 +47,9 @@ class Service:
     modules: where its operations are. schema: its tables and their migrations.
     memory: builds the derived state from a database connection at start; `call.memory` is that object.
     guard: answers, from committed state, what a resource says about its users (None: there is no such resource).
+    tags: of the resource of an ARN, from committed state, its tags, for aws:ResourceTag; asked only where a policy names one.
+    condition_keys: the service's own condition keys, in lower case, as its operations' `context` gives them; one that ends in a
+    slash stands for a family ("iam:resourcetag/").
     answers: contracts' questions to functions `(call, question) -> answer`; they read only.
     accepts: contracts' deliveries to functions `(call, delivery) -> None`; they run in a batch, exactly once each.
     carries: deliveries that the room itself takes out of the region (web hooks, mail), to coroutine functions
@@ -67,6 +70,8 @@ class Service:
     schema: Schema
     memory: Callable[[Any], Any] | None = None
     guard: Callable[[Call, str], Guard | None] | None = None
+    tags: Callable[[Call, str], Mapping[str, str]] | None = None
+    condition_keys: Sequence[str] = ()
     answers: Mapping[type, Callable[..., Any]] = field(default_factory=dict)
     accepts: Mapping[type, Callable[..., None]] = field(default_factory=dict)
     carries: Mapping[type, Callable[..., Awaitable[None]]] = field(default_factory=dict)

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from awning.services.sqs import SERVICE
 from tests.conftest import LiveRegion
 
 
@@ -40,11 +39,6 @@ def user(region: LiveRegion, name: str) -> Callable[..., Any]:
         return region.client("sqs", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
 
     return make
-
-
-def test_every_operation_on_a_queue_knows_the_condition_keys() -> None:
-    without = {name for name, operation in SERVICE.operations().items() if operation.context is None}
-    assert without == {"list_queues"}
 
 
 def test_a_deny_on_a_queues_tag(region: LiveRegion, name: str, user: Callable[..., Any]) -> None:

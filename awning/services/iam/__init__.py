@@ -27,6 +27,8 @@ SERVICE = Service(
     modules=(users, keys, groups, roles, policies, attached, inline, boundaries, tags),
     schema=tables.SCHEMA,
     guard=lookup.guard,
+    tags=lookup.tags_of,
+    condition_keys=("iam:permissionsboundary", "iam:policyarn", "iam:resourcetag/"),
     memory=lambda db: Compiled(),
     answers={
         FindCredential: offers.find_credential,

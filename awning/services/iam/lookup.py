@@ -6,7 +6,7 @@ What is not there is NoSuchEntity here, and an ARN in the root path where a perm
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from awning.kit.call import Call
@@ -154,34 +154,30 @@ def own_conditions(call: Call, params: Params) -> dict[str, Any]:
 
 
 def conditions(call: Call, params: Params) -> dict[str, Any]:
-    """IAM's own condition keys, in lower case, for whatever a request names.
+    """IAM's own condition keys, for whatever a request names.
 
-    iam:ResourceTag and aws:ResourceTag of the user, role or policy; iam:PermissionsBoundary as the request sets it,
-    else as it is; iam:PolicyARN where a policy is attached or detached; aws:RequestTag and aws:TagKeys.
+    iam:ResourceTag of the user, role or policy that is decided upon; iam:PermissionsBoundary as the request sets it, else as
+    it is; iam:PolicyARN where a policy is attached or detached.
     """
-    result: dict[str, Any] = {}
-    target: Entity | Policy | None = None
+    result: dict[str, Any] = {
+        "iam:resourcetag/": lambda arn: {key.lower(): value for key, value in tags_of(call, arn).items()}
+    }
+    target: Entity | None = None
     if "group_name" in params:
         pass
     elif params.get("user_name"):
         target = tables.find_entity(call.db, call.account, "user", params["user_name"])
     elif params.get("role_name"):
         target = tables.find_entity(call.db, call.account, "role", params["role_name"])
-    elif params.get("policy_arn"):
-        target = tables.find_policy(call.db, params["policy_arn"])
-    if target is not None:
-        for key, value in target.tags.items():
-            result["iam:resourcetag/" + key.lower()] = result["aws:resourcetag/" + key.lower()] = value
-        if isinstance(target, Entity) and target.boundary is not None:
-            result["iam:permissionsboundary"] = target.boundary
-    if params.get("permissions_boundary"):
-        result["iam:permissionsboundary"] = params["permissions_boundary"]
+    boundary = params.get("permissions_boundary") or (target.boundary if target is not None else None)
+    if boundary is not None:
+        result["iam:permissionsboundary"] = boundary
     if params.get("policy_arn"):
         result["iam:policyarn"] = params["policy_arn"]
-    tags = params.get("tags") or ()
-    for tag in tags:
-        result["aws:requesttag/" + tag["Key"].lower()] = tag["Value"]
-    keys = [tag["Key"] for tag in tags] + list(params.get("tag_keys") or ())
-    if keys:
-        result["aws:tagkeys"] = keys
     return result
+
+
+def tags_of(call: Call, arn: str) -> Mapping[str, str]:
+    """The tags of the user, role or managed policy of an ARN; none where there is no such thing."""
+    found = tables.find_policy(call.db, arn) if ":policy/" in arn else tables.find_entity_by_arn(call.db, arn)
+    return found.tags if found is not None else {}

@@ -44,6 +44,7 @@ def describe(policy: Policy, whole: bool = True) -> dict[str, Any]:
     Needs("iam:CreatePolicy", lookup.new_arn("policy")),
     Needs("iam:TagPolicy", lambda call, params: lookup.new_arn("policy")(call, params) if params.get("tags") else None),
     honours={"tags": ALL},
+    tags="tags",
     context=lookup.conditions,
 )
 def create_policy(

@@ -42,6 +42,7 @@ def describe(role: Entity, whole: bool = True) -> dict[str, Any]:
     Needs("iam:CreateRole", lookup.new_arn("role")),
     Needs("iam:TagRole", lambda call, params: lookup.new_arn("role")(call, params) if params.get("tags") else None),
     honours={"tags": ALL},
+    tags="tags",
     context=lookup.conditions,
 )
 def create_role(

@@ -14,13 +14,13 @@ from awning.services.iam.pages import page_of
 from awning.services.iam.tables import Kind, Policy
 
 
-@operation(Needs("iam:TagUser", lookup.arn("user")), honours={"tags": ALL}, context=lookup.conditions)
+@operation(Needs("iam:TagUser", lookup.arn("user")), honours={"tags": ALL}, context=lookup.conditions, tags="tags")
 def tag_user(call: Call, user_name: str, tags: list[dict[str, str]]) -> None:
     """Add tags to a user, or give them new values."""
     _tag(call, "user", user_name, tags)
 
 
-@operation(Needs("iam:UntagUser", lookup.arn("user")), context=lookup.conditions)
+@operation(Needs("iam:UntagUser", lookup.arn("user")), context=lookup.conditions, tag_keys="tag_keys")
 def untag_user(call: Call, user_name: str, tag_keys: list[str]) -> None:
     """Remove tags from a user."""
     _untag(call, "user", user_name, tag_keys)
@@ -34,13 +34,13 @@ def list_user_tags(
     return _list(lookup.entity(call, "user", user_name).tags, marker, max_items)
 
 
-@operation(Needs("iam:TagRole", lookup.arn("role")), honours={"tags": ALL}, context=lookup.conditions)
+@operation(Needs("iam:TagRole", lookup.arn("role")), honours={"tags": ALL}, context=lookup.conditions, tags="tags")
 def tag_role(call: Call, role_name: str, tags: list[dict[str, str]]) -> None:
     """Add tags to a role, or give them new values."""
     _tag(call, "role", role_name, tags)
 
 
-@operation(Needs("iam:UntagRole", lookup.arn("role")), context=lookup.conditions)
+@operation(Needs("iam:UntagRole", lookup.arn("role")), context=lookup.conditions, tag_keys="tag_keys")
 def untag_role(call: Call, role_name: str, tag_keys: list[str]) -> None:
     """Remove tags from a role."""
     _untag(call, "role", role_name, tag_keys)
@@ -54,14 +54,14 @@ def list_role_tags(
     return _list(lookup.entity(call, "role", role_name).tags, marker, max_items)
 
 
-@operation(Needs("iam:TagPolicy", lookup.policy_arn), honours={"tags": ALL}, context=lookup.conditions)
+@operation(Needs("iam:TagPolicy", lookup.policy_arn), honours={"tags": ALL}, context=lookup.conditions, tags="tags")
 def tag_policy(call: Call, policy_arn: str, tags: list[dict[str, str]]) -> None:
     """Add tags to a managed policy, or give them new values."""
     policy = _own(call, policy_arn)
     tables.set_policy_tags(call.db, policy.row, merge_tags(policy.tags, read_tags(tags, folded=False), folded=False))
 
 
-@operation(Needs("iam:UntagPolicy", lookup.policy_arn), context=lookup.conditions)
+@operation(Needs("iam:UntagPolicy", lookup.policy_arn), context=lookup.conditions, tag_keys="tag_keys")
 def untag_policy(call: Call, policy_arn: str, tag_keys: list[str]) -> None:
     """Remove tags from a managed policy."""
     policy = _own(call, policy_arn)

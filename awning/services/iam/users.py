@@ -36,6 +36,7 @@ def describe(user: Entity, whole: bool = True) -> dict[str, Any]:
     Needs("iam:CreateUser", lookup.new_arn("user")),
     Needs("iam:TagUser", lambda call, params: lookup.new_arn("user")(call, params) if params.get("tags") else None),
     honours={"tags": ALL},
+    tags="tags",
     context=lookup.conditions,
 )
 def create_user(

@@ -8,6 +8,7 @@ from awning.kit.call import Call
 from awning.kit.service import Service, Work
 from awning.services.s3 import (
     buckets,
+    conditions,
     configurations,
     copying,
     deleting,
@@ -56,6 +57,7 @@ SERVICE = Service(
     schema=tables.SCHEMA,
     memory=Memory,
     guard=policies.guard,
+    condition_keys=conditions.KEYS,
     work=(Work("sweep_deleted", sweep_deleted, every=1.0), Work("forget_completed", forget_completed, every=3600.0)),
     keeps=lambda call, blobs: tables.known_blobs(call.db, blobs),
     global_=True,

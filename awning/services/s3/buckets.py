@@ -15,7 +15,7 @@ import orjson
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
 from awning.services.s3 import errors, names, receiving, tables
-from awning.services.s3.conditions import of_bucket_tags, of_request, of_write
+from awning.services.s3.conditions import new_bucket_tags, of_request, of_write
 from awning.services.s3.tables import Bucket
 
 MOST_BUCKETS = 10_000
@@ -115,6 +115,7 @@ def _where(asks: Callable[[Mapping[str, Any]], Any]) -> Callable[[Call, Mapping[
     },
     defaults={"object_lock_enabled_for_bucket": False, "bucket_namespace": "global"},
     context=of_write,
+    tags=new_bucket_tags,
 )
 def create_bucket(
     call: Call,
@@ -236,7 +237,8 @@ def get_bucket_versioning(call: Call, bucket: str, expected_bucket_owner: str | 
     Needs("s3:PutBucketTagging", names.of_bucket),
     honours={"tagging": {"TagSet": {"Key": ALL, "Value": ALL}}, "checksum_algorithm": ALL},
     anonymous=True,
-    context=of_bucket_tags,
+    context=of_request,
+    tags="tagging",
 )
 def put_bucket_tagging(
     call: Call,

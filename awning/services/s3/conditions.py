@@ -5,7 +5,7 @@ Rules (RFC 9110, sections 13 and 14; S3 user guide, "Conditional requests").
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -139,6 +139,14 @@ def _digits(text: str) -> bool:
 # What policies see ---------------------------------------------------------------------------------------------------
 
 
+KEYS = (
+    "s3:authtype", "s3:delimiter", "s3:existingobjecttag/", "s3:if-match", "s3:if-none-match", "s3:locationconstraint",
+    "s3:max-keys", "s3:prefix", "s3:requestobjecttag/", "s3:requestobjecttagkeys", "s3:signatureversion", "s3:versionid",
+    "s3:x-amz-acl", "s3:x-amz-content-sha256", "s3:x-amz-copy-source", "s3:x-amz-metadata-directive",
+    "s3:x-amz-object-ownership", "s3:x-amz-storage-class",
+)  # fmt: skip
+"""The room's own keys; s3:resourceaccount and s3:tlsversion are the gateway's."""
+
 _PLACES = {"header": "REST-HEADER", "query": "REST-QUERY-STRING"}
 
 
@@ -207,19 +215,12 @@ def of_write(call: Call, params: Mapping[str, Any]) -> dict[str, Any]:
     configuration = params.get("create_bucket_configuration")
     if configuration and "LocationConstraint" in configuration:
         context["s3:LocationConstraint"] = configuration["LocationConstraint"]
-    if configuration and configuration.get("Tags"):
-        context.update(_of_tags(configuration["Tags"]))
     return context
 
 
-def of_bucket_tags(call: Call, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of a bucket's tagging: the tags that it brings."""
-    return {**of_request(call, params), **_of_tags(params["tagging"].get("TagSet", []))}
-
-
-def _of_tags(tags: Sequence[Mapping[str, str]]) -> dict[str, Any]:
-    pairs = names.check_tags(tags, 50)
-    return {"aws:TagKeys": [key for key, _ in pairs], **{f"aws:RequestTag/{key}": value for key, value in pairs}}
+def new_bucket_tags(call: Call, params: Mapping[str, Any]) -> Any:
+    """The tags that CreateBucket brings."""
+    return (params.get("create_bucket_configuration") or {}).get("Tags")
 
 
 def _tags(tagging: Any) -> list[list[str]]:

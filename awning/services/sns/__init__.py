@@ -12,6 +12,7 @@ from __future__ import annotations
 from awning.contracts import MayPublish, PublishToTopic
 from awning.kit.service import Service, Work
 from awning.services.sns import (
+    conditions,
     fanout,
     memory,
     offers,
@@ -32,6 +33,8 @@ SERVICE = Service(
     schema=tables.SCHEMA,
     memory=memory.build,
     guard=memory.guard,
+    tags=conditions.tags_of,
+    condition_keys=("sns:endpoint", "sns:protocol"),
     answers={MayPublish: offers.may_publish},
     accepts={PublishToTopic: offers.publish_to_topic},
     given_up=fanout.given_up,

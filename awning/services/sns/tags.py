@@ -18,7 +18,7 @@ from awning.services.sns.names import tagged_arn
 _MOST = 50
 
 
-@operation(Needs("sns:TagResource", tagged_arn), honours={"tags": ALL}, context=conditions)
+@operation(Needs("sns:TagResource", tagged_arn), honours={"tags": ALL}, context=conditions, tags="tags")
 def tag_resource(call: Call, resource_arn: str, tags: list[dict[str, str]]) -> None:
     """Add tags to a topic, or give them other values."""
     topic = _find(call, resource_arn)
@@ -27,7 +27,7 @@ def tag_resource(call: Call, resource_arn: str, tags: list[dict[str, str]]) -> N
     tables.update_tags(call.db, topic.id, after)
 
 
-@operation(Needs("sns:UntagResource", tagged_arn), context=conditions)
+@operation(Needs("sns:UntagResource", tagged_arn), context=conditions, tag_keys="tag_keys")
 def untag_resource(call: Call, resource_arn: str, tag_keys: list[str]) -> None:
     """Remove the tags of these keys from a topic."""
     topic = _find(call, resource_arn)

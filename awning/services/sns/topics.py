@@ -34,6 +34,7 @@ from awning.services.sns.tags import read_tags
     Needs("sns:CreateTopic", new_topic_arn),
     Needs("sns:TagResource", new_topic_to_tag),
     honours={"attributes": ALL, "tags": ALL},
+    tags="tags",
     context=conditions,
 )
 def create_topic(

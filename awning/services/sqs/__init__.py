@@ -3,7 +3,7 @@
 tables.py      all state             engine.py     the order of a standard queue, pure
 memory.py      what is derived       fifo.py       the order of a FIFO queue, pure
 lookup.py      from URL to queue     lines.py      what calls do to an order, and undo
-conditions.py  the condition keys    principals.py whom a policy may name
+tagged.py      tags by ARN           principals.py whom a policy may name
 queues.py tags.py permissions.py                    the operations on queues
 sending.py receiving.py deleting.py hiding.py      the operations on messages
 redrive.py     dead-letter rules, pure              moving.py      from one queue to another
@@ -29,6 +29,7 @@ from awning.services.sqs import (
     receiving,
     sending,
     tables,
+    tagged,
     tags,
     work,
 )
@@ -43,6 +44,7 @@ SERVICE = Service(
     guard=memory.guard,
     answers={MaySend: offers.may_send},
     accepts={SendToQueue: offers.send_to_queue},
+    tags=tagged.tags_of,
     work=(
         Work("survey", work.survey, every=5.0),
         Work("sweep", work.sweep, every=5.0),

@@ -9,7 +9,6 @@ from awning.kit.operation import ALL, Needs, operation
 from awning.services.sqs import tables
 from awning.services.sqs.address import queue_arn
 from awning.services.sqs.batches import Entry, check_entries, each
-from awning.services.sqs.conditions import conditions
 from awning.services.sqs.errors import invalid
 from awning.services.sqs.fifo import FifoLine
 from awning.services.sqs.lines import leave
@@ -18,7 +17,7 @@ from awning.services.sqs.memory import Queue
 from awning.services.sqs.receipts import read_handle
 
 
-@operation(Needs("sqs:DeleteMessage", queue_arn), anonymous=True, context=conditions)
+@operation(Needs("sqs:DeleteMessage", queue_arn), anonymous=True)
 def delete_message(call: Call, queue_url: str, receipt_handle: str) -> None:
     """Delete a message for good. Any receipt handle that was given out for it will do, on a FIFO queue only the last one and not
     after its visibility timeout. A message that is gone already is no error."""
@@ -29,7 +28,6 @@ def delete_message(call: Call, queue_url: str, receipt_handle: str) -> None:
     Needs("sqs:DeleteMessage", queue_arn),
     anonymous=True,
     honours={"entries": {"Id": ALL, "ReceiptHandle": ALL}},
-    context=conditions,
 )
 def delete_message_batch(call: Call, queue_url: str, entries: list[Entry]) -> dict[str, Any]:
     """Delete up to ten messages; each succeeds or fails by itself."""

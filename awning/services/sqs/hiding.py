@@ -9,7 +9,6 @@ from awning.kit.operation import ALL, Needs, operation
 from awning.services.sqs import tables
 from awning.services.sqs.address import queue_arn
 from awning.services.sqs.batches import Entry, check_entries, each
-from awning.services.sqs.conditions import conditions
 from awning.services.sqs.errors import MessageNotInflight, MissingParameter, invalid
 from awning.services.sqs.fifo import FifoLine
 from awning.services.sqs.lines import hide
@@ -21,7 +20,7 @@ LONGEST_HIDING: Final = 43_200
 """Seconds that a message may be in flight after one receive."""
 
 
-@operation(Needs("sqs:ChangeMessageVisibility", queue_arn), anonymous=True, context=conditions)
+@operation(Needs("sqs:ChangeMessageVisibility", queue_arn), anonymous=True)
 def change_message_visibility(call: Call, queue_url: str, receipt_handle: str, visibility_timeout: int) -> None:
     """Hide a message that is in flight for another time from now on; 0 makes it visible."""
     _hide(call, find(call, queue_url), receipt_handle, visibility_timeout)
@@ -31,7 +30,6 @@ def change_message_visibility(call: Call, queue_url: str, receipt_handle: str, v
     Needs("sqs:ChangeMessageVisibility", queue_arn),
     anonymous=True,
     honours={"entries": {"Id": ALL, "ReceiptHandle": ALL, "VisibilityTimeout": ALL}},
-    context=conditions,
 )
 def change_message_visibility_batch(call: Call, queue_url: str, entries: list[Entry]) -> dict[str, Any]:
     """Hide up to ten messages for another time; each succeeds or fails by itself."""

@@ -20,7 +20,6 @@ from awning.kit.errors import AccessDenied
 from awning.kit.operation import Needs, Params, operation
 from awning.services.sqs import tables
 from awning.services.sqs.address import arn_of
-from awning.services.sqs.conditions import conditions
 from awning.services.sqs.deleting import delete
 from awning.services.sqs.errors import InvalidParameterValue, ResourceNotFoundException
 from awning.services.sqs.lines import hide, take
@@ -60,9 +59,7 @@ def _to_move(action: str, source: Callable[[Call, Params], str | None]) -> tuple
     return tuple(Needs(each, source) for each in actions)
 
 
-@operation(
-    *_to_move("sqs:StartMessageMoveTask", _source_arn), Needs("sqs:SendMessage", _destination_arn), context=conditions
-)
+@operation(*_to_move("sqs:StartMessageMoveTask", _source_arn), Needs("sqs:SendMessage", _destination_arn))
 def start_message_move_task(
     call: Call,
     source_arn: str,
@@ -99,7 +96,7 @@ def start_message_move_task(
     return {"TaskHandle": _write_handle(move)}
 
 
-@operation(*_to_move("sqs:CancelMessageMoveTask", _handled_arn), context=conditions)
+@operation(*_to_move("sqs:CancelMessageMoveTask", _handled_arn))
 def cancel_message_move_task(call: Call, task_handle: str) -> dict[str, Any]:
     """End a task that runs; what it has moved stays where it is."""
     handled = _read_handle(task_handle)
@@ -114,7 +111,7 @@ def cancel_message_move_task(call: Call, task_handle: str) -> dict[str, Any]:
     return {"ApproximateNumberOfMessagesMoved": move.moved}
 
 
-@operation(*_to_move("sqs:ListMessageMoveTasks", _source_arn), reads=True, context=conditions)
+@operation(*_to_move("sqs:ListMessageMoveTasks", _source_arn), reads=True)
 def list_message_move_tasks(call: Call, source_arn: str, max_results: int | None = None) -> dict[str, Any]:
     """List the newest move tasks of a source: one, or up to ten."""
     limit = 1 if max_results is None else max_results

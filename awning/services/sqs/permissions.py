@@ -13,7 +13,6 @@ import orjson
 from awning.kit.call import Call
 from awning.kit.operation import Needs, operation
 from awning.services.sqs.address import queue_arn
-from awning.services.sqs.conditions import conditions
 from awning.services.sqs.errors import InvalidParameterValue, OverLimit
 from awning.services.sqs.lookup import own, stored
 from awning.services.sqs.memory import Queue
@@ -36,7 +35,7 @@ _SHARED = {
 }
 
 
-@operation(Needs("sqs:AddPermission", queue_arn), context=conditions)
+@operation(Needs("sqs:AddPermission", queue_arn))
 def add_permission(call: Call, queue_url: str, label: str, aws_account_ids: list[str], actions: list[str]) -> None:
     """Add a statement to the queue's policy that allows accounts to do something with it."""
     queue = own(call, queue_url)
@@ -73,7 +72,7 @@ def add_permission(call: Call, queue_url: str, label: str, aws_account_ids: list
     _store(call, queue, policy)
 
 
-@operation(Needs("sqs:RemovePermission", queue_arn), context=conditions)
+@operation(Needs("sqs:RemovePermission", queue_arn))
 def remove_permission(call: Call, queue_url: str, label: str) -> None:
     """Remove the statement of this label from the queue's policy."""
     queue = own(call, queue_url)

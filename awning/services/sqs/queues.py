@@ -13,7 +13,6 @@ from awning.kit.operation import ALL, Needs, Params, operation
 from awning.services.sqs import tables
 from awning.services.sqs.address import arn_of, check_name, named_queue_arn, queue_arn, url_of
 from awning.services.sqs.attributes import COUNTS, READABLE, SETTABLE, changed, defaults, settings_of
-from awning.services.sqs.conditions import conditions
 from awning.services.sqs.engine import Line
 from awning.services.sqs.errors import (
     InvalidAttributeName,
@@ -51,7 +50,7 @@ def _arn_to_tag(call: Call, params: Params) -> str | None:
     Needs("sqs:CreateQueue", named_queue_arn),
     Needs("sqs:TagQueue", _arn_to_tag),
     honours={"attributes": SETTABLE, "tags": ALL},
-    context=conditions,
+    tags="tags",
 )
 def create_queue(
     call: Call, queue_name: str, attributes: dict[str, str] | None = None, tags: dict[str, str] | None = None
@@ -98,7 +97,7 @@ def create_queue(
     return {"QueueUrl": url_of(call, call.account, queue_name)}
 
 
-@operation(Needs("sqs:DeleteQueue", queue_arn), context=conditions)
+@operation(Needs("sqs:DeleteQueue", queue_arn))
 def delete_queue(call: Call, queue_url: str) -> None:
     """Delete a queue with all its messages. Its name stays taken for 60 seconds."""
     queue = own(call, queue_url)
@@ -109,7 +108,7 @@ def delete_queue(call: Call, queue_url: str) -> None:
     call.wake(queue.key, _EVERYONE)
 
 
-@operation(Needs("sqs:GetQueueUrl", named_queue_arn), reads=True, anonymous=True, context=conditions)
+@operation(Needs("sqs:GetQueueUrl", named_queue_arn), reads=True, anonymous=True)
 def get_queue_url(call: Call, queue_name: str, queue_owner_aws_account_id: str | None = None) -> dict[str, Any]:
     """Return a queue's URL."""
     account = queue_owner_aws_account_id or call.account
@@ -133,7 +132,7 @@ def list_queues(
     return result
 
 
-@operation(Needs("sqs:ListDeadLetterSourceQueues", queue_arn), reads=True, context=conditions)
+@operation(Needs("sqs:ListDeadLetterSourceQueues", queue_arn), reads=True)
 def list_dead_letter_source_queues(
     call: Call, queue_url: str, next_token: str | None = None, max_results: int | None = None
 ) -> dict[str, Any]:
@@ -152,7 +151,6 @@ def list_dead_letter_source_queues(
     reads=True,
     anonymous=True,
     honours={"attribute_names": ALL},
-    context=conditions,
 )
 def get_queue_attributes(call: Call, queue_url: str, attribute_names: list[str] | None = None) -> dict[str, Any]:
     """Return the attributes that were asked for; those that the queue does not have are left out."""
@@ -177,7 +175,7 @@ def get_queue_attributes(call: Call, queue_url: str, attribute_names: list[str] 
     return {"Attributes": chosen} if chosen else {}
 
 
-@operation(Needs("sqs:SetQueueAttributes", queue_arn), honours={"attributes": SETTABLE}, context=conditions)
+@operation(Needs("sqs:SetQueueAttributes", queue_arn), honours={"attributes": SETTABLE})
 def set_queue_attributes(call: Call, queue_url: str, attributes: dict[str, str]) -> None:
     """Set attributes; they are in force at once, for messages that are there too where it is the retention period."""
     queue = own(call, queue_url)
@@ -187,7 +185,7 @@ def set_queue_attributes(call: Call, queue_url: str, attributes: dict[str, str])
         check_principals(call, attributes["Policy"])
 
 
-@operation(Needs("sqs:PurgeQueue", queue_arn), context=conditions)
+@operation(Needs("sqs:PurgeQueue", queue_arn))
 def purge_queue(call: Call, queue_url: str) -> None:
     """Delete all messages that were sent before. Once in 60 seconds."""
     queue = find(call, queue_url)

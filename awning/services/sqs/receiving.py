@@ -11,7 +11,6 @@ from awning.services.sqs import tables
 from awning.services.sqs.address import queue_arn
 from awning.services.sqs.attempts import again, keep
 from awning.services.sqs.batches import BATCH
-from awning.services.sqs.conditions import conditions
 from awning.services.sqs.deleting import delete
 from awning.services.sqs.duplicates import sequence_number
 from awning.services.sqs.engine import IN_FLIGHT_LIMIT, Seen
@@ -45,7 +44,6 @@ _MOST_LEAVING = 100
     Needs("sqs:ReceiveMessage", queue_arn),
     anonymous=True,
     honours={"attribute_names": ALL, "message_system_attribute_names": ALL},
-    context=conditions,
 )
 def receive_message(
     call: Call,

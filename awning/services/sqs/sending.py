@@ -11,7 +11,6 @@ from awning.services.sqs import message_attributes as attributes_of
 from awning.services.sqs import tables
 from awning.services.sqs.address import queue_arn
 from awning.services.sqs.batches import Entry, check_entries, each
-from awning.services.sqs.conditions import conditions
 from awning.services.sqs.duplicates import content_id, key_of, original, remember, sequence_number
 from awning.services.sqs.errors import (
     BatchRequestTooLong,
@@ -49,7 +48,6 @@ class Draft(NamedTuple):
     Needs("sqs:SendMessage", queue_arn),
     anonymous=True,
     honours={"message_attributes": ALL, "message_system_attributes": _TRACE},
-    context=conditions,
 )
 def send_message(
     call: Call,
@@ -82,7 +80,6 @@ def send_message(
             "MessageGroupId": ALL,
         }
     },
-    context=conditions,
 )
 def send_message_batch(call: Call, queue_url: str, entries: list[Entry]) -> dict[str, Any]:
     """Put up to ten messages on the queue, together at most 1 MiB; each succeeds or fails by itself."""

@@ -12,7 +12,6 @@ from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
 from awning.services.sqs import tables
 from awning.services.sqs.address import queue_arn
-from awning.services.sqs.conditions import conditions
 from awning.services.sqs.errors import InvalidParameterValue
 from awning.services.sqs.lookup import own, own_committed, stored
 
@@ -21,7 +20,7 @@ _KEY = 128
 _VALUE = 256
 
 
-@operation(Needs("sqs:TagQueue", queue_arn), honours={"tags": ALL}, context=conditions)
+@operation(Needs("sqs:TagQueue", queue_arn), honours={"tags": ALL}, tags="tags")
 def tag_queue(call: Call, queue_url: str, tags: dict[str, str]) -> None:
     """Add tags, or give them other values."""
     queue = own(call, queue_url)
@@ -30,7 +29,7 @@ def tag_queue(call: Call, queue_url: str, tags: dict[str, str]) -> None:
     tables.update_tags(call.db, queue.id, after)
 
 
-@operation(Needs("sqs:UntagQueue", queue_arn), context=conditions)
+@operation(Needs("sqs:UntagQueue", queue_arn), tag_keys="tag_keys")
 def untag_queue(call: Call, queue_url: str, tag_keys: list[str]) -> None:
     """Remove the tags of these keys."""
     queue = own(call, queue_url)
@@ -38,7 +37,7 @@ def untag_queue(call: Call, queue_url: str, tag_keys: list[str]) -> None:
     tables.update_tags(call.db, queue.id, {key: value for key, value in before.items() if key not in tag_keys})
 
 
-@operation(Needs("sqs:ListQueueTags", queue_arn), reads=True, context=conditions)
+@operation(Needs("sqs:ListQueueTags", queue_arn), reads=True)
 def list_queue_tags(call: Call, queue_url: str) -> dict[str, Any]:
     """Return a queue's tags."""
     tags = own_committed(call, queue_url).tags

@@ -15,6 +15,8 @@ SERVICE = Service(
     schema=tables.SCHEMA,
     memory=lambda db: Compiled(),
     guard=trust.guard,
+    tags=trust.tags_of,
+    condition_keys=("sts:externalid", "sts:rolesessionname", "sts:sourceidentity", "sts:transitivetagkeys"),
     answers={FindSession: offers.find_session},
     work=(Work("forget expired sessions", work.forget_expired, every=300.0),),
 )

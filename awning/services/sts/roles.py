@@ -32,6 +32,7 @@ _TAG: Final = re.compile(r"[\w\s.:/=+\-@]*")
     Needs("sts:SetSourceIdentity", trust.identified_role_arn),
     honours={"policy_arns": ALL, "tags": ALL},
     context=trust.conditions,
+    tags=trust.request_tags,
 )
 def assume_role(
     call: Call,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from awning.contracts import FindRole
@@ -9,6 +10,7 @@ from awning.kit.call import Call
 from awning.kit.compiled import Compiled
 from awning.kit.operation import Params
 from awning.kit.service import Guard
+from awning.kit.tags import read_tags
 
 
 def guard(call: Call, arn: str) -> Guard | None:
@@ -37,6 +39,18 @@ def identified_role_arn(call: Call, params: Params) -> str | None:
     return role_arn(call, params) if params.get("source_identity") or call.principal.source_identity else None
 
 
+def request_tags(call: Call, params: Params) -> dict[str, str]:
+    """The tags that the session will have: the transitive ones of the caller's session, and those of the request."""
+    inherited = {key: call.principal.tags[key] for key in call.principal.transitive_tags}
+    return inherited | read_tags(params.get("tags"))
+
+
+def tags_of(call: Call, arn: str) -> Mapping[str, str]:
+    """The tags of the role of an ARN; none where there is no such role."""
+    role = call.ask(FindRole(arn)) if ":role/" in arn else None
+    return role.tags if role is not None else {}
+
+
 def conditions(call: Call, params: Params) -> dict[str, Any]:
     """The condition keys of AssumeRole, in lower case."""
     result: dict[str, Any] = {"sts:rolesessionname": params["role_session_name"]}
@@ -45,12 +59,6 @@ def conditions(call: Call, params: Params) -> dict[str, Any]:
     source_identity = params.get("source_identity") or call.principal.source_identity
     if source_identity:
         result["sts:sourceidentity"] = source_identity
-    tags = {tag["Key"]: tag["Value"] for tag in params.get("tags") or ()}
-    inherited = {key: call.principal.tags[key] for key in call.principal.transitive_tags}
-    for key, value in (inherited | tags).items():
-        result["aws:requesttag/" + key.lower()] = value
-    if tags or inherited:
-        result["aws:tagkeys"] = list(inherited | tags)
     transitive = [*call.principal.transitive_tags, *(params.get("transitive_tag_keys") or ())]
     if transitive:
         result["sts:transitivetagkeys"] = transitive

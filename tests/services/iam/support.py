@@ -11,11 +11,14 @@ from typing import Any
 from awning.auth.evaluate import decide
 from awning.auth.principal import Principal, root_of
 from awning.contracts import FindCredential, FindSession
+from awning.gateway.context import Context
 from awning.kit.call import Call, Facts
 from awning.kit.errors import AccessDenied
 from awning.kit.operation import Operation
+from awning.kit.tags import request_tags
 from awning.services import iam, sts
 from awning.store.vault import Seal
+from tests.auth.support import request
 
 ACCOUNT = "123456789012"
 OTHER = "210987654321"
@@ -72,17 +75,22 @@ class House:
     def authorise(self, operation: Operation, call: Call, params: dict[str, Any]) -> None:
         """Decide an operation's permissions as the gateway does. Raises AccessDenied."""
         caller = call.principal
-        context = {"aws:principalarn": caller.arn, "aws:userid": caller.user_id}
-        context |= {f"aws:principaltag/{key.lower()}": value for key, value in caller.tags.items()}
-        if operation.context is not None:
-            own = operation.context(call, params)
-            assert all(key == key.lower() for key in own)
-            context |= own
+        find_own, tags_of = operation.context, call.room.service.tags
+        context = Context(
+            request("POST"),
+            caller,
+            call.region,
+            self.now,
+            (lambda: find_own(call, params)) if find_own is not None else None,
+            lambda: request_tags(operation, call, params),
+            (lambda arn: tags_of(call, arn)) if tags_of is not None else None,
+        )
         for need in operation.needs:
             resource = need.resource if isinstance(need.resource, str) else need.resource(call, params)
             if resource is None:
                 continue
             guard = call.guarded_by(resource)
+            context.resource = resource
             account = resource.split(":", 5)[4] if resource.startswith("arn:") else ""
             decision = decide(
                 caller,
