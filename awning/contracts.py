@@ -84,6 +84,24 @@ class FindPolicyText:
 
 
 @dataclass(frozen=True, slots=True)
+class SigningKey:
+    """The RSA key by which a service signs what it sends. Key and certificate in PEM; `path` is where the region
+    shows the certificate to everyone."""
+
+    private_key: bytes = field(repr=False)
+    certificate: bytes
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindSigningKey:
+    """The key of this service of the region ("sns"), made when first asked for, which takes long: ask in a thread.
+    Answered by the region: SigningKey."""
+
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
 class Deliver:
     """Base of deliveries: `arn` is the resource it goes to; deliveries of one `group` to one ARN keep their order."""
 

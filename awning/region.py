@@ -10,12 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from awning.contracts import FindSigningKey
 from awning.gateway.access import Access, RootKeys
 from awning.gateway.catalogue import Entry
 from awning.gateway.exposition import Exposition
 from awning.gateway.journal import Journal
 from awning.gateway.pages import Control, Pages
 from awning.gateway.pipeline import Gateway
+from awning.gateway.signing_keys import SigningKeys
 from awning.kit.call import Call, Facts, service_facts
 from awning.kit.clock import Clock
 from awning.kit.courier import Courier
@@ -63,6 +65,7 @@ class Region:
         self.rooms: dict[str, Room] = {}
         self.couriers: dict[str, Courier] = {}
         self.passes: dict[str, Passes] = {}
+        self.signing_keys = SigningKeys(lambda name, hosts: self.authority.signer_pem(name, hosts))
         self.stop_wanted = asyncio.Event()
         self.listener: Listener | None = None
         self._answers: dict[type, Room] = {}
@@ -118,7 +121,9 @@ class Region:
         for room in self.rooms.values():
             for word, function in room.service.controls.items():
                 controls[f"{room.name}.{word}"] = partial(self._ask_room, room, function)
-        pages = Pages(self.health, lambda: self.exposition.text(), controls, options.domain)
+        pages = Pages(
+            self.health, lambda: self.exposition.text(), controls, options.domain, self.signing_keys.certificate
+        )
         self.gateway = Gateway(
             entries, access, self.clock, self.journal, pages, enforce=options.enforce, domain=options.domain
         )
@@ -151,10 +156,13 @@ class Region:
                 await room.close()
             except StoreError as error:
                 self.journal.notice(f"{room.name} could not store what it keeps over a stop: {error}")
+        self.signing_keys.close()
         self.folder.close()
 
     def ask(self, question: Any, facts: Facts) -> Any:
         """Answer a room's (or the gateway's) question; called by Call.ask."""
+        if isinstance(question, FindSigningKey):
+            return self.signing_keys.find(question)
         room = self._answers.get(type(question))
         if room is None:
             raise LookupError(f"No room of this region answers {type(question).__name__}.")

@@ -1,6 +1,7 @@
-"""The pages that are no AWS API: health, metrics, and the control calls of the command line.
+"""The pages that are no AWS API: health, metrics, certificates, and the control calls of the command line.
 
-Health is for everyone. Metrics are for who is on this machine. Control is for the data folder's own socket only.
+Health is for everyone, and so are the certificates of what services sign. Metrics are for who is on this machine. Control
+is for the data folder's own socket only.
 """
 
 from __future__ import annotations
@@ -15,7 +16,11 @@ from awning.gateway.address import read_host
 from awning.net.messages import Request, Response
 
 _JSON = [(b"Content-Type", b"application/json")]
+_PEM = [(b"Content-Type", b"application/x-pem-file")]
 _TEXT = [(b"Content-Type", b"text/plain; version=0.0.4; charset=utf-8")]
+
+CERTIFICATES = b"/SimpleNotificationService-"
+"""What begins the paths of certificates; no bucket's name has capital letters."""
 
 Control = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
@@ -24,7 +29,8 @@ class Pages:
     """Answers the region's own pages.
 
     health: service names to their state ("running", "broken"). metrics: writes the exposition. controls: command names to
-    coroutine functions that take and return JSON objects; what they raise as ValueError is shown to the user.
+    coroutine functions that take and return JSON objects; what they raise as ValueError is shown to the user. certificate:
+    finds the certificate that a path names, in PEM.
     """
 
     def __init__(
@@ -33,8 +39,10 @@ class Pages:
         metrics: Callable[[], str],
         controls: Mapping[str, Control],
         domain: str | None = None,
+        certificate: Callable[[str], Awaitable[bytes | None]] | None = None,
     ) -> None:
         self._domain = domain
+        self._certificate = certificate
         self._health = health
         self._metrics = metrics
         self._controls = controls
@@ -46,6 +54,8 @@ class Pages:
             return self._show_health(request)
         if path in (b"/_localstack/init", b"/_localstack/info", b"/_localstack/diagnose"):
             return _json(501, {"error": f"awning has no page {path.decode()}."})
+        if path.startswith(CERTIFICATES):
+            return await self._show_certificate(request, path.decode("latin-1"))
         if path == b"/metrics":
             if b"authorization" in request.headers or request.query or request.method != "GET":
                 return None
@@ -58,6 +68,14 @@ class Pages:
         if path.startswith(b"/_awning/control/"):
             return await self._control(request, path[len(b"/_awning/control/") :].decode("latin-1"))
         return _json(404, {"error": "There is no such page. Try /_awning/health or /metrics."})
+
+    async def _show_certificate(self, request: Request, path: str) -> Response:
+        if request.method not in ("GET", "HEAD"):
+            return _json(405, {"error": "Certificates are read by GET."})
+        found = await self._certificate(path) if self._certificate is not None else None
+        if found is None:
+            return _json(404, {"error": "There is no such certificate."})
+        return Response(200, list(_PEM), found)
 
     def _show_health(self, request: Request) -> Response:
         if request.method not in ("GET", "HEAD"):

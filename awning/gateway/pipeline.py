@@ -25,7 +25,7 @@ from awning.gateway.exchange import Exchange
 from awning.gateway.forms import is_form, take_in
 from awning.gateway.journal import Journal
 from awning.gateway.metrics import Requests
-from awning.gateway.pages import Pages
+from awning.gateway.pages import CERTIFICATES, Pages
 from awning.kit.call import Facts
 from awning.kit.clock import Clock
 from awning.kit.errors import AccessDenied, InternalFailure, NotImplementedHere, ServiceUnavailable
@@ -97,7 +97,7 @@ class Gateway:
     async def handle(self, request: Request) -> Response:
         """Answer one request, whatever happens: the handler that listeners are given."""
         if (
-            request.path.startswith((b"/_awning/", b"/_localstack/")) or request.path == b"/metrics"
+            request.path.startswith((b"/_awning/", b"/_localstack/", CERTIFICATES)) or request.path == b"/metrics"
         ) and not self.names_bucket(request):
             page = await self.pages.find(request)
             if page is not None:

@@ -17,8 +17,9 @@ from collections import OrderedDict
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from awning.net.tls import Tls, server_context
@@ -28,6 +29,9 @@ _ROOT_LEFT_DAYS = 825
 _LEAF_DAYS = 397
 _LEAF_LEFT = datetime.timedelta(days=30)
 _BACKDATED = datetime.timedelta(days=1)
+_SIGNER_BITS = 2048
+_SIGNER_DAYS = 825
+_SIGNER_LEFT = datetime.timedelta(days=90)
 _MOST_CONTEXTS = 1000
 _NAME = re.compile(
     r"(?=.{1,253}\Z)(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z"
@@ -60,7 +64,9 @@ class CertificateAuthority:
         self._addresses = _ADDRESSES + addresses
         self._lock = threading.Lock()
         self._contexts: OrderedDict[str, tuple[ssl.SSLContext, datetime.datetime]] = OrderedDict()
-        self._key, self._root = _load_or_create(Path(folder))
+        self._folder = Path(folder)
+        self._signers = threading.Lock()
+        self._key, self._root = _load_or_create(self._folder)
         # One key for all leaves: it lives no longer than the process, and a new one per name would only cost time.
         self._leaf_key = ec.generate_private_key(ec.SECP256R1())
 
@@ -78,10 +84,31 @@ class CertificateAuthority:
     def leaf_pem(self, name: str) -> tuple[bytes, bytes]:
         """Return a leaf's certificate with the root's after it, and its private key, for servers that aren't ours."""
         certificate = self._issue(name)
-        key = self._leaf_key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        return certificate.public_bytes(serialization.Encoding.PEM) + self.root_pem(), key
+        return certificate.public_bytes(serialization.Encoding.PEM) + self.root_pem(), _private_pem(self._leaf_key)
+
+    def signer_pem(self, name: str, hosts: tuple[str, ...]) -> tuple[bytes, bytes]:
+        """Return the RSA key and the certificate, in PEM, by which a service signs what it sends. They are kept in the folder
+        (NAME-key.pem, NAME.pem), made when first asked for, the certificate again when it is soon to expire. Takes long."""
+        key_file, file = self._folder / f"{name}-key.pem", self._folder / f"{name}.pem"
+        with self._signers:
+            if key_file.exists():
+                secret = key_file.read_bytes()
+            else:
+                secret = _private_pem(rsa.generate_private_key(65537, _SIGNER_BITS))
+                _write_atomically(key_file, secret, 0o600)
+            key = serialization.load_pem_private_key(secret, None)
+            if not isinstance(key, rsa.RSAPrivateKey):
+                raise ValueError(f"{key_file} is no RSA key.")
+            if file.exists():
+                found = x509.load_pem_x509_certificate(file.read_bytes())
+                ours = found.public_key() == key.public_key() and self._has_issued(found)
+                if ours and found.not_valid_after_utc - _now() > _SIGNER_LEFT:
+                    return secret, file.read_bytes()
+            alternatives: list[x509.GeneralName] = [x509.DNSName(host) for host in hosts]
+            certificate = self._issue_to(key.public_key(), hosts[0], alternatives, _SIGNER_DAYS)
+            content = certificate.public_bytes(serialization.Encoding.PEM)
+            _write_atomically(file, content, 0o644)
+            return secret, content
 
     def context_for(self, name: str) -> ssl.SSLContext:
         """Return the server context for a host name; made when first asked for, again when it is soon to expire."""
@@ -118,13 +145,21 @@ class CertificateAuthority:
         return x509.load_pem_x509_certificate(chain).not_valid_after_utc
 
     def _issue(self, name: str) -> x509.Certificate:
-        now = _now()
         names = list(dict.fromkeys((name, *self._names)))
         alternatives: list[x509.GeneralName] = [x509.DNSName(each) for each in names]
         alternatives += [x509.IPAddress(ipaddress.ip_address(each)) for each in dict.fromkeys(self._addresses)]
+        return self._issue_to(self._leaf_key.public_key(), name, alternatives, _LEAF_DAYS)
+
+    def _issue_to(
+        self,
+        public: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
+        name: str,
+        alternatives: list[x509.GeneralName],
+        days: int,
+    ) -> x509.Certificate:
+        now = _now()
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
-        public = self._leaf_key.public_key()
-        builder = _builder(_subject(name[:64]), self._root.subject, public, now - _BACKDATED, now, _LEAF_DAYS)
+        builder = _builder(_subject(name[:64]), self._root.subject, public, now - _BACKDATED, now, days)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(_key_usage(authority=False), critical=True).add_extension(usage, critical=False)
         builder = builder.add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
@@ -132,6 +167,13 @@ class CertificateAuthority:
         identifier = self._root.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
         issuer = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
         return builder.add_extension(issuer, critical=False).sign(self._key, hashes.SHA256())
+
+    def _has_issued(self, certificate: x509.Certificate) -> bool:
+        try:
+            certificate.verify_directly_issued_by(self._root)
+        except (ValueError, TypeError, InvalidSignature):
+            return False
+        return True
 
 
 def _load_or_create(folder: Path) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
@@ -147,14 +189,18 @@ def _load_or_create(folder: Path) -> tuple[ec.EllipticCurvePrivateKey, x509.Cert
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     key = ec.generate_private_key(ec.SECP256R1())
     root = _self_signed(key)
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    secret = _private_pem(key)
     # The certificate comes last: without it the next start makes both again.
     root_file.unlink(missing_ok=True)
     _write_atomically(key_file, secret, 0o600)
     _write_atomically(root_file, root.public_bytes(serialization.Encoding.PEM), 0o644)
     return key, root
+
+
+def _private_pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
 def _self_signed(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
@@ -173,7 +219,7 @@ def _self_signed(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
 def _builder(
     subject: x509.Name,
     issuer: x509.Name,
-    public: ec.EllipticCurvePublicKey,
+    public: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
     begin: datetime.datetime,
     now: datetime.datetime,
     days: int,
