@@ -15,6 +15,7 @@ from awning.auth.principal import root_of
 from awning.auth.refused import Reason, Refused
 from awning.contracts import Credential, FindCredential, FindSession
 from awning.gateway.address import read_host
+from awning.net.client import OUTGOING
 from awning.net.messages import Request
 
 WELL_KNOWN_SECRET = "test"
@@ -68,8 +69,10 @@ class Access:
     def _look_up(self, key: str, request: Request) -> Credential:
         keys = self.keys
         if keys.access_key_id is not None and hmac.compare_digest(key.encode(), keys.access_key_id.encode()):
+            refuse_own(request)
             return Credential(key, keys.secret or "", root_of(DEFAULT_ACCOUNT))
         if is_well_known(key) and (request.endpoint.loopback or keys.well_known_anywhere):
+            refuse_own(request)
             refuse_foreign(request, keys.domain)
             return Credential(key, WELL_KNOWN_SECRET, root_of(DEFAULT_ACCOUNT if key == "test" else key))
         question = FindSession(key) if key.startswith("ASIA") else FindCredential(key)
@@ -82,6 +85,13 @@ class Access:
 def is_well_known(key: str) -> bool:
     """Whether an access key is `test` or the 12 digits of an account."""
     return key == "test" or (len(key) == 12 and key.isascii() and key.isdigit())
+
+
+def refuse_own(request: Request) -> None:
+    """Keep connections that awning itself opens (web hooks, origins) from acting as root: whoever may name a URL could have
+    one called that is signed with a well-known key."""
+    if OUTGOING.lower() in request.headers:
+        raise Refused(Reason.FOREIGN, "Root keys are not accepted from connections that the region itself opens.", {})
 
 
 def refuse_foreign(request: Request, domain: str | None) -> None:
