@@ -2,6 +2,7 @@
 
 tables.py      all state             engine.py     the order of a standard queue, pure
 memory.py      what is derived       fifo.py       the order of a FIFO queue, pure
+numbers.py fair.py                                  what the former is made of
 lookup.py      from URL to queue     lines.py      what calls do to an order, and undo
 tagged.py      tags by ARN           principals.py whom a policy may name
 queues.py tags.py permissions.py                    the operations on queues

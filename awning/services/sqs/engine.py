@@ -6,11 +6,12 @@ Every change has its inverse, to be called in reverse order; only the passing of
 from __future__ import annotations
 
 import heapq
-from array import array
-from bisect import bisect, bisect_left
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain
 from typing import Final, NamedTuple
+
+from awning.services.sqs.fair import Fair
+from awning.services.sqs.numbers import Numbers
 
 IN_FLIGHT_LIMIT: Final = 120_000
 """Messages of a standard queue that may be in flight at once (Amazon SQS message quotas)."""
@@ -34,75 +35,17 @@ class Held(NamedTuple):
 
     until: int | None
     seen: Seen | None
+    group: str | None = None
 
 
 class Taken(NamedTuple):
-    """One step of a take. `seen` is how it was before; a `removed` number was only passed over."""
+    """One step of a take. `seen` is how it was before; a `removed` number was only passed over; one that stood aside for others
+    did so in the group `aside`."""
 
     number: int
     seen: Seen | None
     removed: bool = False
-
-
-class Numbers:
-    """A line of 64-bit integers, first in, first out; 8 bytes each, and nothing for the garbage collector to visit."""
-
-    __slots__ = ("_head", "_items")
-
-    def __init__(self) -> None:
-        self._items = array("q")
-        self._head = 0
-
-    def __len__(self) -> int:
-        return len(self._items) - self._head
-
-    def __iter__(self) -> Iterator[int]:
-        return islice(self._items, self._head, None)
-
-    def append(self, number: int) -> None:
-        self._items.append(number)
-
-    def extend(self, numbers: list[int]) -> None:
-        self._items.fromlist(numbers)
-
-    def appendleft(self, number: int) -> None:
-        if self._head:
-            self._head -= 1
-            self._items[self._head] = number
-        else:
-            self._items.insert(0, number)
-
-    def first(self) -> int:
-        return self._items[self._head]
-
-    def insert(self, number: int) -> None:
-        """Insert a number into a line that is sorted; at its end or its head this costs nothing."""
-        if not len(self) or number > self._items[-1]:
-            self._items.append(number)
-        elif number < self.first():
-            self.appendleft(number)
-        else:
-            self._items.insert(bisect(self._items, number, self._head), number)
-
-    def remove(self, number: int) -> None:
-        """Remove a number from a line that is sorted. Raises ValueError where it is not there."""
-        if len(self) and self.first() == number:
-            self.popleft()
-        elif len(self) and self._items[-1] == number:
-            self._items.pop()
-        else:
-            position = bisect_left(self._items, number, self._head)
-            if self._items[position : position + 1] != array("q", [number]):
-                raise ValueError(f"{number} does not stand in line")
-            del self._items[position]
-
-    def popleft(self) -> int:
-        number = self._items[self._head]
-        self._head += 1
-        if self._head > 1_000 and self._head * 2 > len(self._items):
-            del self._items[: self._head]
-            self._head = 0
-        return number
+    aside: str | None = None
 
 
 class Line:
@@ -116,7 +59,7 @@ class Line:
     stands among the delayed.
     """
 
-    __slots__ = ("_delayed", "_flight", "_ready", "_removed", "_returns", "_seen", "_void", "total")
+    __slots__ = ("_delayed", "_fair", "_flight", "_ready", "_removed", "_returns", "_seen", "_void", "total")
 
     def __init__(self) -> None:
         self._ready = Numbers()
@@ -126,6 +69,7 @@ class Line:
         self._seen: dict[int, Seen] = {}
         self._removed: dict[int, int] = {}
         self._void: set[int] = set()
+        self._fair: Fair | None = None
         self.total = 0
 
     # What stands
@@ -143,7 +87,7 @@ class Line:
 
     def waiting(self) -> bool:
         """Whether a message may be ready for the next receiver."""
-        return len(self._ready) > 0
+        return len(self._ready) > 0 or (self._fair is not None and self._fair.waiting > 0)
 
     def next_due(self) -> int | None:
         """When the next delayed or hidden message becomes visible; None where there is none."""
@@ -159,14 +103,15 @@ class Line:
 
     def held(self, number: int) -> Held:
         """Where a message of this line stands; what restore() needs."""
-        return Held(self._flight.get(number), self._seen.get(number))
+        group = self._fair.group(number) if self._fair is not None else None
+        return Held(self._flight.get(number), self._seen.get(number), group)
 
     def look(self, limit: int) -> list[tuple[int, str, int | None]]:
         """Return up to `limit` messages as they stand, nothing changed: number, "visible", "in flight" or "delayed", and until
         when. The visible ones come first, in their order. Call settle() before."""
         found: list[tuple[int, str, int | None]] = []
         passed = dict(self._removed)
-        for number in self._ready:
+        for number in chain(self._ready, self._fair or ()):
             if len(found) == limit:
                 return found
             if passed.get(number):
@@ -218,15 +163,17 @@ class Line:
             entry = heapq.heappop(returns)
             if not self._stale(entry):
                 number = entry & _NUMBER
-                del self._flight[number]
+                self._land(number)
                 self._ready.append(number)
             left -= 1
 
     # Changes and their inverses
 
-    def put(self, number: int, due: int | None = None) -> None:
-        """Let a new message wait, or be delayed until `due`. Inverse: unput()."""
+    def put(self, number: int, due: int | None = None, group: str | None = None) -> None:
+        """Let a new message, of a group or none, wait or be delayed until `due`. Inverse: unput()."""
         self.total += 1
+        if group is not None:
+            self.join(number, group)
         if due is None:
             self._ready.append(number)
         else:
@@ -235,6 +182,8 @@ class Line:
     def unput(self, number: int, due: int | None = None) -> None:
         """Take back a put()."""
         self.total -= 1
+        if self._fair is not None:
+            self._fair.part(number)
         # What is due later than the first of the delayed has not been moved yet.
         if due is not None and self._delayed and due << _NUMBER_BITS | number >= self._delayed[0]:
             self._void.add(number)
@@ -247,27 +196,27 @@ class Line:
         Call settle() before. What is taken is not visible again before the next settle(), even where `until` is `now`.
         """
         count = min(count, IN_FLIGHT_LIMIT - len(self._flight))
-        while count > 0 and self._ready:
-            number = self._ready.popleft()
+        while count > 0 and (next := self._next()) is not None:
+            number, aside = next
             if number in self._removed:
                 self._unmark(number)
-                taken.append(Taken(number, None, removed=True))
+                taken.append(Taken(number, None, True, aside))
                 continue
             seen = self._seen.get(number)
             self._seen[number] = Seen(1, now) if seen is None else Seen(seen.times + 1, seen.first)
             self._fly(number, until)
-            taken.append(Taken(number, seen))
+            taken.append(Taken(number, seen, False, aside))
             count -= 1
 
     def give_back(self, taken: list[Taken]) -> None:
         """Take back a take: the same messages are first in line, in the same order."""
-        for number, seen, removed in reversed(taken):
+        for number, seen, removed, aside in reversed(taken):
             if removed:
                 self._mark(number)
-                self._ready.appendleft(number)
+                self._give_back(number, aside)
                 continue
-            if self._flight.pop(number, None) is not None:  # else its time has passed, and it waits again already
-                self._ready.appendleft(number)
+            if self._land(number):  # else its time has passed, and it waits again already
+                self._give_back(number, aside)
             if seen is None:
                 self._seen.pop(number, None)
             else:
@@ -287,18 +236,39 @@ class Line:
         """Remove a message of this line, wherever it stands. Inverse: restore() with what held() said before."""
         self.total -= 1
         self._seen.pop(number, None)
-        if self._flight.pop(number, None) is None:
+        if not self._land(number):
             self._mark(number)
+        if self._fair is not None:
+            self._fair.part(number)
 
     def restore(self, number: int, held: Held) -> None:
         """Take back a remove()."""
         self.total += 1
+        if held.group is not None:
+            self.join(number, held.group)
         if held.seen is not None:
             self._seen[number] = held.seen
         if held.until is None:
             self._unmark(number)
         else:
             self._fly(number, held.until)
+
+    def join(self, number: int, group: str) -> None:
+        """Say of which group a message is that is not in flight."""
+        if self._fair is None:
+            self._fair = Fair()
+        self._fair.join(number, group)
+
+    def _next(self) -> tuple[int, str | None] | None:
+        if self._fair is not None:
+            return self._fair.next(self._ready, len(self._flight))
+        return (self._ready.popleft(), None) if self._ready else None
+
+    def _give_back(self, number: int, aside: str | None) -> None:
+        if aside is None or self._fair is None:
+            self._ready.appendleft(number)
+        else:
+            self._fair.give_back(number, aside)
 
     def _mark(self, number: int) -> None:
         self._removed[number] = self._removed.get(number, 0) + 1
@@ -308,7 +278,17 @@ class Line:
         if left:
             self._removed[number] = left
 
+    def _land(self, number: int) -> bool:
+        """Let a message be in flight no longer; return whether it was."""
+        if self._flight.pop(number, None) is None:
+            return False
+        if self._fair is not None:
+            self._fair.ended(number)
+        return True
+
     def _fly(self, number: int, until: int) -> None:
+        if self._fair is not None and number not in self._flight:
+            self._fair.began(number)
         self._flight[number] = until
         heapq.heappush(self._returns, until << _NUMBER_BITS | number)
         if len(self._returns) > 2 * len(self._flight) + 1_000:

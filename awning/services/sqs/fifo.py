@@ -15,7 +15,8 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import NamedTuple
 
-from awning.services.sqs.engine import IN_FLIGHT_LIMIT, Numbers, Seen, Taken
+from awning.services.sqs.engine import IN_FLIGHT_LIMIT, Seen, Taken
+from awning.services.sqs.numbers import Numbers
 
 _STEP = 1_000
 """The most that one call of settle() moves, so that a million messages due at once do not hold up a call."""
@@ -192,7 +193,7 @@ class FifoLine:
 
     def give_back(self, taken: list[Taken]) -> None:
         """Take back a take: the same messages are first in line, in the same order."""
-        for number, seen, _ in reversed(taken):
+        for number, seen, *_ in reversed(taken):
             received = self._received[number]
             self._land(received)
             group = self._groups[received.group]

@@ -21,7 +21,7 @@ def enter(call: Call, queue: Queue, number: int, group: str | None, due: int | N
         call.apply(lambda: fifo.put(number, name, due), lambda: fifo.remove(number, name))
     else:
         standard = line
-        call.apply(lambda: standard.put(number, due), lambda: standard.unput(number, due))
+        call.apply(lambda: standard.put(number, due, group), lambda: standard.unput(number, due))
 
 
 def leave(call: Call, queue: Queue, number: int, group: str | None) -> None:
@@ -50,9 +50,9 @@ def take(call: Call, queue: Queue, count: int, now: int, until: int) -> list[int
     taken: list[Taken] = []
     call.apply(lambda: line.take(count, now, until, taken), lambda: line.give_back(taken))
     if isinstance(line, FifoLine):
-        receives = ((number, until, *line.seen(number)) for number, _, _ in taken)
+        receives = ((number, until, *line.seen(number)) for number, *_ in taken)
         tables.keep_fifo_receives(call.db, map(tables.Receive._make, receives))
-    return [number for number, _, removed in taken if not removed]
+    return [number for number, _, removed, _ in taken if not removed]
 
 
 def hide(call: Call, queue: Queue, number: int, until: int) -> None:

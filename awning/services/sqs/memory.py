@@ -118,7 +118,7 @@ def build(db: sqlite3.Connection) -> Memory:
     memory.last_number = tables.last_number(db)
     dead = 0
     receives = {receive.message: receive for receive in tables.kept_receives(db)}
-    for queue_id, numbers, delayed in tables.slices(db):
+    for queue_id, numbers, delayed, groups in tables.slices(db):
         queue = memory.by_id.get(queue_id)
         through = queue.purged_through if queue else memory.last_number
         first = min(numbers[:1] + [number for number, _ in delayed], default=through + 1)
@@ -128,6 +128,9 @@ def build(db: sqlite3.Connection) -> Memory:
             numbers = [number for number in numbers if number > through]
             delayed = [(number, due) for number, due in delayed if number > through]
         if queue is not None and isinstance(queue.line, Line):
+            for number, group in groups:
+                if number > through:
+                    queue.line.join(number, group)
             queue.line.load(*_recall(queue.line, receives, numbers, delayed) if receives else (numbers, delayed))
     if any(queue.settings.fifo for queue in memory.queues.values()):
         _load_fifo(db, memory)

@@ -186,11 +186,13 @@ class Deduplication(NamedTuple):
 
 
 class Slice(NamedTuple):
-    """Some messages of a queue by their numbers, in order; `delayed` with the time when they become visible."""
+    """Some messages of a queue by their numbers, in order; `delayed` with the time when they become visible. `groups`: those of a
+    standard queue that have one."""
 
     queue: int
     numbers: list[int]
     delayed: list[tuple[int, int]]
+    groups: list[tuple[int, str]]
 
 
 _SLICES = """
@@ -198,8 +200,9 @@ _SLICES = """
         json_group_array(number) FILTER (WHERE due IS NULL),
         json_group_array(number) FILTER (WHERE due IS NOT NULL),
         json_group_array(due) FILTER (WHERE due IS NOT NULL),
+        json_group_array(json_array(number, grp)) FILTER (WHERE grp IS NOT NULL AND deduplication IS NULL),
         max(number)
-    FROM (SELECT queue, number, due FROM messages WHERE number > ? ORDER BY number LIMIT 5000)
+    FROM (SELECT queue, number, due, grp, deduplication FROM messages WHERE number > ? ORDER BY number LIMIT 5000)
     GROUP BY queue
 """
 
@@ -526,11 +529,11 @@ def slices(db: sqlite3.Connection) -> Iterator[Slice]:
     last = 0
     while rows := db.execute(_SLICES, (last,)).fetchall():
         for queue, *lists, _ in rows:
-            numbers, late, dues = map(orjson.loads, lists)
+            numbers, late, dues, groups = map(orjson.loads, lists)
             # In a group SQLite promises no order; what is in order already is sorted at no cost.
             numbers.sort()
-            yield Slice(queue, numbers, list(zip(late, dues, strict=True)))
-        last = max(row[4] for row in rows)
+            yield Slice(queue, numbers, list(zip(late, dues, strict=True)), groups)
+        last = max(row[-1] for row in rows)
 
 
 def keep_receives(db: sqlite3.Connection, receives: Iterable[Receive]) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from awning.services.sqs.engine import Line, Numbers, Seen, Taken
+from awning.services.sqs.engine import Line, Seen, Taken
+from awning.services.sqs.numbers import Numbers
 
 
 def take(line: Line, count: int = 10, now: int = 0, hide: int = 30_000) -> list[int]:
     taken: list[Taken] = []
     line.settle(now)
     line.take(count, now, now + hide, taken)
-    return [number for number, _, removed in taken if not removed]
+    return [number for number, _, removed, _ in taken if not removed]
 
 
 def line_of(*numbers: int) -> Line:
@@ -88,7 +89,7 @@ def test_giving_back_restores_order_and_counts() -> None:
     line.remove(1)
     taken: list[Taken] = []
     line.take(2, 0, 30_000, taken)
-    assert [number for number, _, _ in taken] == [1, 2, 3]
+    assert [number for number, *_ in taken] == [1, 2, 3]
     line.give_back(taken)
     line.restore(1, held)
     assert take(line) == [1, 2, 3]
