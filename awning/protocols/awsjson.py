@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from awning.protocols import times
+from awning.protocols.errorbody import json_members, message_name
 from awning.protocols.errors import NamedError, ServiceError
+from awning.protocols.facts import Facts
 from awning.protocols.honours import Coverage
 from awning.protocols.reading import Reader
+from awning.protocols.results import finish, unknown_member
 from awning.protocols.shapes import Shape
 from awning.protocols.source import Block, Source
 from awning.protocols.wire import ErrorContext, Match, Reply, Wire
@@ -121,6 +124,11 @@ def to_entries(value: Any) -> list[tuple[str, Any]]:
     return [(key, item) for key, item in to_structure(value).items() if item is not None]
 
 
+def to_document(value: Any) -> Any:
+    """A document is whatever JSON it is."""
+    return value
+
+
 _SCALARS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "string": to_string,
     "character": to_string,
@@ -131,6 +139,7 @@ _SCALARS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "double": to_number,
     "blob": to_blob,
     "timestamp": to_timestamp,
+    "document": to_document,
 }
 
 
@@ -148,21 +157,22 @@ def _depth_exceeds(value: Any, limit: int) -> bool:
     return True
 
 
-def load(body: bytes) -> dict[str, Any]:
-    """Return the object that a body is. Raises SerializationException."""
+def load(body: bytes, whole: bool = True) -> Any:
+    """Return the object that a body is; any value where it need not be one (`whole`). Raises SerializationException."""
     if not body:
         return {}
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise serialization("The request body is not well-formed JSON.") from error
-    if type(value) is not dict:
+    if type(value) is not dict and whole:
         raise serialization(
             "Start of list found where not expected" if type(value) is list else "Unexpected field type"
         )
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _depth_exceeds(value, MAX_DEPTH):
         raise serialization(f"The request body is nested deeper than {MAX_DEPTH} levels.")
-    value.pop("__type", None)
+    if whole:
+        value.pop("__type", None)
     return value
 
 
@@ -201,16 +211,16 @@ def _encode(value: Any) -> Any:
     raise TypeError(f"a reply cannot carry a {type(value).__name__}")
 
 
+def special_number(value: float) -> Any:
+    """A floating-point number; what is none goes by its name, as JSON has no other way."""
+    if value - value == 0:
+        return value
+    return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+
+
 def dump(value: Any) -> bytes:
     """Return JSON; bytes become Base64, datetimes epoch seconds."""
     return orjson.dumps(value, default=_encode, option=orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_NON_STR_KEYS)
-
-
-def unknown_member(operation: str, path: str, names: Any, known: Any) -> None:
-    """Our own fault: an operation returned a member that its output does not have. Raises TypeError."""
-    for name in names:
-        if name not in known and not (isinstance(name, str) and name.startswith("@")):
-            raise TypeError(f"{operation}: the reply has no member {path}{name}")
 
 
 class JsonWriter:
@@ -219,7 +229,7 @@ class JsonWriter:
     def __init__(self, source: Source, operation: str) -> None:
         self._source = source
         self._operation = operation
-        self._functions: dict[str, str] = {}
+        self._functions: dict[tuple[str, bool], str] = {}
 
     def convert(self, shape: Shape, value: str) -> str:
         """Return the expression of what JSON carries for `value`."""
@@ -231,23 +241,28 @@ class JsonWriter:
             return f"{{key: {self.convert(shape.value, 'item')} for key, item in {value}.items()}}"
         if shape.kind == "timestamp":
             return self._timestamp(shape, value)
+        if shape.kind in ("float", "double"):
+            return f"{self._source.helper(special_number)}({value})"
         return value
 
     def nested(self, shape: Shape) -> bool:
-        return shape.kind in ("structure", "timestamp", "list", "map")
+        return shape.kind in ("structure", "timestamp", "list", "map", "float", "double")
 
     def _timestamp(self, shape: Shape, value: str) -> str:
         kind = shape.traits.get("timestampFormat")
         function = {"iso8601": times.to_iso8601, "rfc822": times.to_rfc822}.get(kind or "", times.to_epoch)
         return f"{self._source.helper(function)}({value})"
 
-    def function(self, shape: Shape) -> str:
-        """Return the name of the function that writes this structure."""
-        if shape.name not in self._functions:
-            name = self._functions[shape.name] = self._source.unique(f"write_{shape.name}")
+    def function(self, shape: Shape, *, top: bool = False) -> str:
+        """Return the name of the function that writes this structure; `top`: headers have their part of it."""
+        key = (shape.name, top)
+        if key not in self._functions:
+            name = self._functions[key] = self._source.unique(f"write_{shape.name}")
             block = self._source.function(name, "value")
             block.line("out = {}")
             for member_name, member in shape.members.items():
+                if top and member.location is not None:
+                    continue
                 block.line(f"member = value.get({member_name!r})")
                 wire = member.wire_name or member_name
                 block.line(f"if member is not None: out[{wire!r}] = {self.convert(member, 'member')}")
@@ -257,7 +272,7 @@ class JsonWriter:
                 f"if len(out) != len(value): {helper}({self._operation!r}, {shape.name + '.'!r}, value, {known})"
             )
             block.line("return out")
-        return self._functions[shape.name]
+        return self._functions[key]
 
 
 class JsonFormat:
@@ -307,24 +322,27 @@ class JsonFormat:
 
     def error(self, known: KnownError, error: ServiceError, request_id: str, context: ErrorContext) -> Reply:
         facts = context.facts
-        code = facts.json_types.get(known.name, known.name)
-        code = _COMMON.get(code, code)
+        code = json_code(known, facts)
         prefix = facts.modelled_prefix if known.modelled else _VALIDATION.get(code, _CORAL)
-        body: dict[str, Any] = {"__type": prefix + code, "message": error.message, **error.members}
+        body: dict[str, Any] = {"__type": prefix + code, message_name(known.shape): error.message}
+        body.update(json_members(known.shape, error.members))
         headers = [
             (b"content-type", f"application/x-amz-json-{context.metadata.get('jsonVersion', '1.0')}".encode()),
             (b"x-amzn-requestid", request_id.encode()),
         ]
-        if "awsQueryCompatible" in context.metadata:
-            fault = "Sender" if known.status < 500 else "Receiver"
-            headers.append((b"x-amzn-query-error", f"{known.query_code};{fault}".encode()))
+        headers.extend(query_error(known, context))
         return Reply(known.status, headers, dump(body))
 
 
-def finish(result: Mapping[str, Any], reply: Reply) -> Reply:
-    """Lay an operation's own status and headers over its reply."""
-    if "@status" in result:
-        reply.status = result["@status"]
-    if "@headers" in result:
-        reply.headers.extend(result["@headers"])
-    return reply
+def json_code(known: KnownError, facts: Facts) -> str:
+    """An error's name where errors go by their shapes' names."""
+    code = facts.json_types.get(known.name, known.name)
+    return _COMMON.get(code, code)
+
+
+def query_error(known: KnownError, context: ErrorContext) -> list[tuple[bytes, bytes]]:
+    """The header by which clients of a service that once spoke query know its errors."""
+    if "awsQueryCompatible" not in context.metadata:
+        return []
+    fault = "Sender" if known.status < 500 else "Receiver"
+    return [(b"x-amzn-query-error", f"{known.query_code};{fault}".encode())]

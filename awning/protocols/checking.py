@@ -15,6 +15,7 @@ from awning.protocols.facts import Answer, Facts
 from awning.protocols.shapes import Shape
 from awning.protocols.source import Block, Source
 
+_UNMEASURED: Final = frozenset({"structure", "boolean", "timestamp", "document"})
 _SHOWN: Final = 1024
 """So many characters of a client's own value are told back to it."""
 
@@ -181,7 +182,7 @@ def problems(members: Mapping[str, tuple[str, Shape]], required: list[str], out:
 
 
 def _walk(found: list[Problem], shape: Shape, value: Any, path: str, name: str, in_body: bool) -> None:
-    for rule, text in _broken(shape, value) if shape.kind not in ("structure", "boolean", "timestamp") else ():
+    for rule, text in _broken(shape, value) if shape.kind not in _UNMEASURED else ():
         found.append(Problem(rule, path, name, shape, value, text, value, in_body))
     if shape.kind == "structure":
         for member_name, member in shape.members.items():
@@ -207,7 +208,7 @@ def _walk_items(
         if shape.kind in ("structure", "list", "map"):
             _walk(found, shape, item, f"{path}.{number}.member", name, in_body)
             continue
-        broken = list(_broken(shape, item)) if shape.kind not in ("boolean", "timestamp") else []
+        broken = list(_broken(shape, item)) if shape.kind not in _UNMEASURED else []
         if broken:
             demands = ", ".join(text for _, text in _texts(shape))
             found.append(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from awning.protocols.errors import NamedError, ServiceError
@@ -64,6 +64,10 @@ class Facts:
     """Of a REST service's replies; a query service's stands in its model."""
     error_detail: bool = False
     """A query error ends with <Detail/>."""
+    is_s3: bool = False
+    """S3's own ways with paths, pre-signed URLs, roots of documents and errors."""
+    two_ids: bool = False
+    """Replies have S3's two request ids."""
     url_parameter: str = ""
     """A query parameter that may be said by the path that the request was sent to."""
 
@@ -74,7 +78,28 @@ _NAME_RULE = (
     "the following: {set}"
 )
 
-JSON_FACTS: Final = Facts(invalid=Answer("ValidationException", _CONSTRAINTS))
+_TYPE = ("type", None)
+
+JSON_FACTS: Final = Facts(
+    invalid=Answer("ValidationException", _CONSTRAINTS),
+    answers={_TYPE: Answer("SerializationException", "{value} can not be converted to {wanted} for {member}.")},
+    unknown_operation=Answer("UnknownOperationException", "", status=404),
+    malformed=Answer("SerializationException", "{reason}"),
+)
+
+CBOR_FACTS: Final = Facts(
+    invalid=Answer("ValidationException", _CONSTRAINTS),
+    answers={_TYPE: Answer("MalformedInput", "{value} is not a valid value for {member}.")},
+)
+"""Of services whose first format is CBOR; the query form that cloudwatch also has reads its answers here too."""
+
+REST_XML_FACTS: Final = Facts(
+    invalid=Answer("InvalidArgument", _CONSTRAINTS),
+    answers={_TYPE: Answer("InvalidArgument", "{value} is not {wanted}, which {member} needs.")},
+    malformed=Answer("MalformedXML", "The XML you provided was not well-formed or did not validate: {reason}"),
+    unknown_operation=Answer("UnknownOperationException", "", status=404),
+    prolog=b'<?xml version="1.0"?>\n',
+)
 
 QUERY_FACTS: Final = Facts(
     invalid=Answer("ValidationError", _CONSTRAINTS),
@@ -260,6 +285,53 @@ _S3 = Facts(
     milliseconds=True,
     prolog=b'<?xml version="1.0" encoding="UTF-8"?>\n',
     xml_namespace="http://s3.amazonaws.com/doc/2006-03-01/",
+    is_s3=True,
+    two_ids=True,
+)
+
+_EC2 = Facts(
+    renames={
+        "AccessDenied": "UnauthorizedOperation",
+        "SignatureDoesNotMatch": "AuthFailure",
+        "InvalidClientTokenId": "AuthFailure",
+    },
+    answers={
+        ("required", None): Answer("MissingParameter", "The request must contain the parameter {name}"),
+        _TYPE: Answer("InvalidParameterValue", "Invalid value '{value}' for {member}. It must be {wanted}."),
+        ("enum", None): Answer("InvalidParameterValue", "Value ({value}) for parameter {member} is invalid."),
+        ("pattern", None): Answer("InvalidParameterValue", "Value ({value}) for parameter {member} is invalid."),
+        ("length", None): Answer(
+            "InvalidParameterValue", "Value ({value}) for parameter {member} is invalid. Its length is not allowed."
+        ),
+        ("range", None): Answer(
+            "InvalidParameterValue",
+            "Value ({value}) for parameter {member} is invalid. It is not between {minimum} and {maximum}.",
+        ),
+    },
+    invalid=Answer("InvalidParameterValue", _CONSTRAINTS),
+    malformed=Answer("InvalidParameterCombination", "{reason}"),
+    unknown_operation=Answer("InvalidAction", "The action {operation} is not valid for this web service."),
+    no_operation=Answer("MissingAction", "The request must contain the parameter Action"),
+    milliseconds=True,
+    prolog=b'<?xml version="1.0" encoding="UTF-8"?>\n',
+)
+
+_ROUTE53 = replace(
+    REST_XML_FACTS,
+    invalid=Answer("InvalidInput", _CONSTRAINTS),
+    malformed=Answer("InvalidInput", "Invalid XML ; {reason}"),
+    xml_namespace="https://route53.amazonaws.com/doc/2013-04-01/",
+    milliseconds=True,
+)
+_CLOUDFRONT = replace(
+    REST_XML_FACTS, xml_namespace="http://cloudfront.amazonaws.com/doc/2020-05-31/", milliseconds=True
+)
+_S3CONTROL = replace(
+    REST_XML_FACTS,
+    invalid=Answer("InvalidRequest", _CONSTRAINTS),
+    xml_namespace="http://awss3control.amazonaws.com/doc/2018-08-20/",
+    milliseconds=True,
+    two_ids=True,
 )
 
 S3_ROOTS: Final[Mapping[str, str]] = {
@@ -306,10 +378,50 @@ IGNORED_WHEN_INVALID: Final = frozenset({"if-modified-since", "if-unmodified-sin
 UNROUTED: Final[Mapping[str, frozenset[str]]] = {"s3": frozenset({"ListDirectoryBuckets", "WriteGetObjectResponse"})}
 """Operations that AWS tells from others by the host name alone."""
 
-_SERVICES: Final[Mapping[str, Facts]] = {"iam": _IAM, "sts": _STS, "sqs": _SQS, "sns": _SNS, "s3": _S3}
-_PROTOCOLS: Final[Mapping[str, Facts]] = {"json": JSON_FACTS, "query": QUERY_FACTS}
+_SERVICES: Final[Mapping[str, Facts]] = {
+    "cloudfront": _CLOUDFRONT,
+    "ec2": _EC2,
+    "iam": _IAM,
+    "route53": _ROUTE53,
+    "s3": _S3,
+    "s3control": _S3CONTROL,
+    "sns": _SNS,
+    "sqs": _SQS,
+    "sts": _STS,
+}
+_PROTOCOLS: Final[Mapping[str, Facts]] = {
+    "ec2": _EC2,
+    "json": JSON_FACTS,
+    "query": QUERY_FACTS,
+    "rest-json": JSON_FACTS,
+    "rest-xml": REST_XML_FACTS,
+    "smithy-rpc-v2-cbor": CBOR_FACTS,
+}
+_INVALID: Final[Mapping[str, str]] = {
+    "ecs": "InvalidParameterException",
+    "ecr": "InvalidParameterException",
+    "ecr-public": "InvalidParameterException",
+    "efs": "BadRequest",
+    "eks": "InvalidParameterException",
+    "elasticache": "InvalidParameterValue",
+    "kinesisvideo": "InvalidArgumentException",
+    "kinesis-video-archived-media": "InvalidArgumentException",
+    "kinesis-video-media": "InvalidArgumentException",
+    "logs": "InvalidParameterException",
+    "mq": "BadRequestException",
+    "rds": "InvalidParameterValue",
+    "redshift": "InvalidParameterValue",
+    "servicediscovery": "InvalidInput",
+    "sesv2": "BadRequestException",
+}
+"""Services that call a broken constraint something else than their protocol's usual ValidationException."""
 
 
 def of(service: str, protocol: str) -> Facts:
     """Return how a service speaks; by its protocol's habits where it has no entry of its own."""
-    return _SERVICES.get(service) or _PROTOCOLS.get(protocol) or Facts()
+    known = _SERVICES.get(service)
+    if known is not None:
+        return known
+    usual = _PROTOCOLS.get(protocol) or QUERY_FACTS
+    code = _INVALID.get(service)
+    return usual if code is None else replace(usual, invalid=Answer(code, _CONSTRAINTS))

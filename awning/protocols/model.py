@@ -5,7 +5,7 @@ Source for an operation is generated and compiled when its first request or repl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Protocol
@@ -15,12 +15,16 @@ from botocore import xform_name
 from awning.protocols import facts as service_facts
 from awning.protocols.awsjson import JsonFormat
 from awning.protocols.checking import Checker, problems, refuse
+from awning.protocols.ec2 import Ec2Format
 from awning.protocols.errors import ServiceError
 from awning.protocols.facts import Facts
 from awning.protocols.honours import ALL, Coverage, CoverageError, Honours, at, check, needs_entry
 from awning.protocols.query import QueryFormat
+from awning.protocols.reading import unsupported
+from awning.protocols.restjson import RestJsonFormat
 from awning.protocols.restxml import RestXmlFormat
 from awning.protocols.routes import Routes
+from awning.protocols.rpccbor import RpcCborFormat
 from awning.protocols.shapes import Shape
 from awning.protocols.source import Block, Source
 from awning.protocols.wire import ErrorContext, Match, Reply, Wire
@@ -50,7 +54,8 @@ class Format(Protocol):
 
 
 FORMATS: Final[Mapping[str, Format]] = {
-    format_.name: format_ for format_ in (JsonFormat(), QueryFormat(), RestXmlFormat())
+    format_.name: format_
+    for format_ in (JsonFormat(), QueryFormat(), Ec2Format(), RestXmlFormat(), RestJsonFormat(), RpcCborFormat())
 }
 
 
@@ -72,6 +77,18 @@ class Form:
 
     input: Shape | None
     output: Shape | None
+
+
+def choose(protocols: Sequence[str], headers: Mapping[bytes, bytes]) -> str:
+    """Which of a service's formats a request is in, by what it looks like; the first that the service has when in doubt."""
+    if len(protocols) == 1:
+        return protocols[0]
+    kind = headers.get(b"content-type", b"")
+    if "smithy-rpc-v2-cbor" in protocols and (headers.get(b"smithy-protocol") == b"rpc-v2-cbor" or b"cbor" in kind):
+        return "smithy-rpc-v2-cbor"
+    if "json" in protocols and (b"x-amz-target" in headers or b"json" in kind):
+        return "json"
+    return "query" if "query" in protocols else protocols[0]
 
 
 class Model:
@@ -117,11 +134,7 @@ class Model:
 
     def protocol(self, wire: Wire) -> str:
         """Which of the service's formats a request is in; the one to write an error in when nothing else is known."""
-        if len(self.protocols) == 1:
-            return self.protocols[0]
-        if b"x-amz-target" in wire.headers or b"json" in wire.headers.get(b"content-type", b""):
-            return "json"
-        return "query" if "query" in self.protocols else self.protocols[0]
+        return choose(self.protocols, wire.headers)
 
     def match(self, wire: Wire) -> Match:
         """Find the operation that a request asks for. Raises ServiceError."""
@@ -231,8 +244,24 @@ class ModelOperation:
         """
         writer = self._writers.get(protocol)
         if writer is None:
+            self.refuse_events()
             writer = self._writers[protocol] = FORMATS[protocol].compile_writer(self, self.source(protocol, "writes"))
         return writer(result, request_id)
+
+    @cached_property
+    def events(self) -> tuple[str | None, str | None]:
+        """The members of input and output that are streams of events, by the model's names."""
+        found = [
+            next((name for name, member in shape.members.items() if member.event_stream), None) if shape else None
+            for shape in (self.input, self.output)
+        ]
+        return found[0], found[1]
+
+    def refuse_events(self) -> None:
+        """The seam for event streams: until a format carries them they are refused by name, before anything is done."""
+        for name in self.events:
+            if name is not None:
+                raise unsupported(self.name, f"the event stream {name}")
 
     def source(self, protocol: str, verb: str) -> Source:
         """Return the empty module that this operation's code is written into."""
@@ -300,6 +329,7 @@ class BoundOperation:
         """
         reader = self._readers.get(match.protocol)
         if reader is None:
+            self.operation.refuse_events()
             source = self.sources[match.protocol] = self.operation.source(match.protocol, "reads")
             reader = FORMATS[match.protocol].compile_reader(self, source, self.coverage)
             self._readers[match.protocol] = reader

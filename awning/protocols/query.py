@@ -8,17 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from awning.protocols.awsjson import finish
 from awning.protocols.checking import lower_first, show
+from awning.protocols.errorbody import xml_members
 from awning.protocols.errors import NamedError, ServiceError
 from awning.protocols.facts import Facts
 from awning.protocols.honours import Coverage
 from awning.protocols.reading import Reader, leftover
+from awning.protocols.results import finish
 from awning.protocols.shapes import Shape
 from awning.protocols.source import Block, Source
 from awning.protocols.text import converter, decode_part
 from awning.protocols.wire import ErrorContext, Match, Reply, Wire
-from awning.protocols.xmlwrite import XmlWriter, error_members, escape
+from awning.protocols.xmlwrite import XmlWriter, escape
 
 if TYPE_CHECKING:
     from awning.protocols.model import BoundOperation, KnownError, Model, ModelOperation
@@ -31,9 +32,12 @@ _SIGNATURE: Final = frozenset(
 )
 
 
-def decode_form(text: bytes, malformed: Callable[[str], ServiceError]) -> dict[str, str]:
-    """Return a form's or a query string's parameters, decoded. Raises what `malformed(reason)` returns."""
-    found: dict[str, str] = {}
+def decode_form(text: bytes, malformed: Callable[[str], ServiceError], *, repeat: bool = False) -> dict[str, Any]:
+    """Return a form's or a query string's parameters, decoded. Raises what `malformed(reason)` returns.
+
+    repeat: a parameter may be there several times; its value is then a list.
+    """
+    found: dict[str, Any] = {}
     if not text:
         return found
     if text.count(b"&") >= MAX_PARAMETERS:
@@ -48,9 +52,14 @@ def decode_form(text: bytes, malformed: Callable[[str], ServiceError]) -> dict[s
                 name = decode_part(name)
             if "%" in value or "+" in value:
                 value = decode_part(value)
-            if name in found:
+            if name not in found:
+                found[name] = value
+            elif not repeat:
                 raise malformed(f"The parameter {name[:200]} is given more than once.")
-            found[name] = value
+            elif type(found[name]) is list:
+                found[name].append(value)
+            else:
+                found[name] = [found[name], value]
     except UnicodeDecodeError as error:
         raise malformed("The request's parameters are not UTF-8.") from error
     return found
@@ -170,7 +179,8 @@ class QueryReader(Reader):
 class QueryFormat:
     """The format as a whole, for Model."""
 
-    name: Final = "query"
+    name: str = "query"
+    reader: type[QueryReader] = QueryReader
 
     def match(self, model: Model, wire: Wire) -> Match:
         facts = model.facts
@@ -215,7 +225,7 @@ class QueryFormat:
         block.line("out = {}")
         shape = bound.operation.form(self.name).input
         if shape is not None:
-            reader = QueryReader(source, coverage, bound.operation.model.facts)
+            reader = self.reader(source, coverage, bound.operation.model.facts)
             reader.members(block, shape, bound.taken(self.name), ())
         else:
             block.line(f"if fields: {source.helper(leftover)}({coverage.operation!r}, '', fields, (), {{}})")
@@ -250,10 +260,11 @@ class QueryFormat:
         facts = context.facts
         fault = "Sender" if known.status < 500 else "Receiver"
         detail = "<Detail/>" if facts.error_detail else ""
+        members = xml_members(known.shape, error.members, facts.milliseconds)
         body = (
             f'<ErrorResponse xmlns="{context.metadata.get("xmlNamespace", "")}"><Error><Type>{fault}</Type>'
             f"<Code>{escape(known.query_code)}</Code><Message>{escape(error.message)}</Message>"
-            f"{error_members(error.members)}{detail}</Error><RequestId>{escape(request_id)}</RequestId></ErrorResponse>"
+            f"{members}{detail}</Error><RequestId>{escape(request_id)}</RequestId></ErrorResponse>"
         )
         headers = [(b"content-type", b"text/xml"), (b"x-amzn-requestid", request_id.encode())]
         return Reply(known.status, headers, facts.prolog + body.encode())

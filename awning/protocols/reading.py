@@ -143,7 +143,7 @@ class Reader:
         known = set()
         block.line("seen = 0")
         for name, member in shape.members.items():
-            if member.location is not None or member.streams:
+            if (member.location is not None and not path) or member.streams:
                 continue
             here = (*path, name)
             default = self.coverage.defaults.get(here, MISSING)

@@ -87,9 +87,15 @@ def build(service: str, protocols: tuple[str, ...], description: dict[str, Any])
         description["shapes"][wider] = made
     forms = {}
     for protocol in protocols:
-        old = protocol == "query" and description["metadata"]["protocol"] != "query"
+        old = protocol == "query" and "query" not in spoken(description["metadata"])
         forms[protocol] = query_copy(service, description) if old else description
     return Model(service, protocols, forms)
+
+
+def spoken(metadata: dict[str, Any]) -> list[str]:
+    """The formats that a model is written for: the newest first."""
+    found: list[str] = metadata.get("protocols") or [metadata["protocol"]]
+    return found
 
 
 def read_botocore(service: str) -> dict[str, Any]:

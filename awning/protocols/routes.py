@@ -6,13 +6,16 @@ words that its URI has in the query (`?acl`, `list-type=2`), and the required pa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from awning.protocols.model import ModelOperation
+
+_LABEL: Final = re.compile(r"\{[^}]*\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +78,11 @@ class _Table:
 
 @dataclass(slots=True)
 class _Place:
+    """A place in the tree of paths. `greedy` takes any number of segments; what its URIs have after it, is `tails`."""
+
     literal: dict[bytes, _Place] = field(default_factory=dict)
     label: _Place | None = None
-    greedy: _Place | None = None
+    greedy: dict[tuple[bytes, ...], _Place] = field(default_factory=dict)
     methods: dict[str, _Table] = field(default_factory=dict)
 
 
@@ -89,25 +94,27 @@ class Routes:
         routed = [o for name, o in operations.items() if name not in unrouted and not o.deprecated]
         shared: dict[tuple[str, str], int] = {}
         for operation in routed:
-            key = (operation.method, operation.uri)
+            key = (operation.method, _unnamed(operation.uri))
             shared[key] = shared.get(key, 0) + 1
         for operation in routed:
-            self._add(operation, shared[operation.method, operation.uri] > 1)
+            self._add(operation, shared[operation.method, _unnamed(operation.uri)] > 1)
 
     def _add(self, operation: ModelOperation, shared: bool) -> None:
         path, _, words = operation.uri.partition("?")
+        parts = path.strip("/").split("/") if path != "/" else []
         place, labels = self._root, 0
-        for part in path.strip("/").split("/") if path != "/" else []:
+        for number, part in enumerate(parts):
             if not part.startswith("{"):
                 place = place.literal.setdefault(part.encode(), _Place())
                 continue
             labels += 1
             if part.endswith("+}"):
-                place.greedy = place.greedy or _Place()
-                place = place.greedy
-            else:
-                place.label = place.label or _Place()
-                place = place.label
+                below = place.greedy.setdefault(tuple(tail.encode() for tail in parts[number + 1 :]), _Place())
+                place.greedy = dict(sorted(place.greedy.items(), key=lambda known: -len(known[0])))
+                place = below
+                break
+            place.label = place.label or _Place()
+            place = place.label
         literal = [tuple(word.partition("=")[::2]) for word in words.split("&") if word]
         parameters, headers = set(), []
         members = {} if operation.input is None else operation.input.members
@@ -117,6 +124,8 @@ class Routes:
                 parameters.add(member.wire_name or name)
             elif member.location == "header" and shared:
                 headers.append((member.wire_name or name).lower().encode())
+        if not shared and not operation.model.facts.is_s3:
+            parameters.clear()  # what is required is the check's to ask for
         route = Route(operation, tuple((w[0], w[1]) for w in literal), frozenset(parameters), tuple(headers), labels)
         place.methods.setdefault(operation.method, _Table()).add(route)
 
@@ -124,21 +133,51 @@ class Routes:
         self, method: str, path: bytes, query: Mapping[str, str], headers: Mapping[bytes, bytes]
     ) -> tuple[Route, tuple[bytes, ...]] | None:
         """Return the route and the path's labels, still encoded, or None."""
-        rest = path[1:] if path[:1] == b"/" else path
-        place, labels = self._root, []
-        while rest:
-            part, _, after = rest.partition(b"/")
-            fixed = place.literal.get(part)
-            if fixed is not None and method in fixed.methods:
-                place, rest = fixed, after
-            elif place.greedy is not None:
-                labels.append(rest)
-                place, rest = place.greedy, b""
-            elif place.label is not None and part:
-                labels.append(part)
-                place, rest = place.label, after
-            else:
-                return None
+        return _find(self._root, path[1:] if path[:1] == b"/" else path, (), method, query, headers)
+
+
+def _unnamed(uri: str) -> str:
+    """A URI whose labels have no names: `/b/{Bucket}` and `/b/{Name}` are the same place."""
+    return _LABEL.sub(lambda label: "{+}" if label[0].endswith("+}") else "{}", uri)
+
+
+def _find(
+    place: _Place,
+    rest: bytes,
+    labels: tuple[bytes, ...],
+    method: str,
+    query: Mapping[str, str],
+    headers: Mapping[bytes, bytes],
+) -> tuple[Route, tuple[bytes, ...]] | None:
+    """Literal segments win over labels, labels over greedy ones. No place of the tree is looked at twice."""
+    if not rest:
         table = place.methods.get(method)
         route = None if table is None else table.find(query, headers)
-        return None if route is None else (route, tuple(labels))
+        return None if route is None else (route, labels)
+    if place.literal or place.label is not None:
+        part, _, after = rest.partition(b"/")
+        fixed = place.literal.get(part)
+        if fixed is not None:
+            found = _find(fixed, after, labels, method, query, headers)
+            if found is not None:
+                return found
+        if place.label is not None and part:
+            found = _find(place.label, after, (*labels, part), method, query, headers)
+            if found is not None:
+                return found
+    for tails, below in place.greedy.items():
+        label = _before(rest, tails)
+        if label:
+            found = _find(below, b"", (*labels, label), method, query, headers)
+            if found is not None:
+                return found
+    return None
+
+
+def _before(rest: bytes, tails: tuple[bytes, ...]) -> bytes:
+    """What a greedy label takes of the rest, where the rest ends with its URI's tails; else nothing."""
+    if not tails:
+        return rest
+    end = b"/" + b"/".join(tails)
+    rest = rest.removesuffix(b"/")
+    return rest[: -len(end)] if rest.endswith(end) else b""

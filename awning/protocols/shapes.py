@@ -19,7 +19,7 @@ class Shape:
     def __init__(self, name: str, traits: Mapping[str, Any], shapes: Mapping[str, Mapping[str, Any]]) -> None:
         self.name = name
         self.traits = traits
-        self.kind: str = traits["type"]
+        self.kind: str = "document" if traits.get("document") else traits["type"]
         self._shapes = shapes
 
     def _resolve(self, reference: Mapping[str, Any]) -> Shape:
@@ -78,6 +78,11 @@ class Shape:
         """The model's pattern, compiled; use `fullmatch`, as the services do."""
         pattern = self.traits.get("pattern")
         return None if pattern is None else compile_pattern(pattern)
+
+    @property
+    def event_stream(self) -> bool:
+        """It is a stream of events, of which each has a shape of its own among the members."""
+        return bool(self.traits.get("eventstream"))
 
     def item_name(self, name: str) -> str:
         """The wire name of a member of this shape called `name` in XML and query: a flattened list goes by its items'."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Mapping
 from typing import Any, Final
 
 from awning.protocols import times
-from awning.protocols.awsjson import unknown_member
+from awning.protocols.results import unknown_member
 from awning.protocols.shapes import Shape
 from awning.protocols.source import Block, Source
 
@@ -34,18 +33,15 @@ def escape(text: str) -> str:
     return text if find_special(text) is None else escape_special(text)
 
 
+def number_text(value: float) -> str:
+    """A floating-point number, with XML Schema's words for what is none."""
+    if value - value == 0:
+        return str(value)
+    return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+
+
 def base64_text(value: bytes) -> str:
     return b64encode(value).decode("ascii")
-
-
-def error_members(members: Mapping[str, Any]) -> str:
-    """An error's further members as elements."""
-    found = []
-    for name, value in members.items():
-        if value is not None:
-            text = str(value).lower() if isinstance(value, bool) else str(value)
-            found.append(f"<{name}>{escape(text)}</{name}>")
-    return "".join(found)
 
 
 class XmlWriter:
@@ -55,19 +51,23 @@ class XmlWriter:
         self._source = source
         self._operation = operation
         self._milliseconds = milliseconds
-        self._functions: dict[str, str] = {}
+        self._functions: dict[tuple[str, bool], str] = {}
         source.helper(find_special, "find_special")
         source.helper(escape_special)
         source.helper(TRUTH, "TRUTH")
 
-    def structure(self, shape: Shape) -> str:
-        """Return the name of the function that writes this structure's members (not its own element)."""
-        if shape.name not in self._functions:
-            name = self._functions[shape.name] = self._source.unique(f"write_{shape.name}")
+    def structure(self, shape: Shape, *, top: bool = False) -> str:
+        """Return the name of the function that writes this structure's members (not its own element).
+
+        top: it is a reply as a whole, of which headers have their part.
+        """
+        key = (shape.name, top)
+        if key not in self._functions:
+            name = self._functions[key] = self._source.unique(f"write_{shape.name}")
             block = self._source.function(name, "value, add")
             block.line("seen = 0")
             for member_name, member in shape.members.items():
-                if member.location is not None or member.traits.get("xmlAttribute"):
+                if (top and member.location is not None) or member.traits.get("xmlAttribute"):
                     continue
                 block.line(f"member = value.get({member_name!r})")
                 with block.indent("if member is not None:"):
@@ -76,7 +76,7 @@ class XmlWriter:
             known = self._source.constant("known", frozenset(shape.members))
             helper = self._source.helper(unknown_member)
             block.line(f"if seen != len(value): {helper}({self._operation!r}, {shape.name + '.'!r}, value, {known})")
-        return self._functions[shape.name]
+        return self._functions[key]
 
     def nothing(self, block: Block) -> None:
         """Write the check that an operation without output returned nothing."""
@@ -146,6 +146,8 @@ class XmlWriter:
             return f"{self._source.helper(base64_text)}({value})"
         if shape.kind == "timestamp":
             return f"{self._source.helper(self._time(shape))}({value})"
+        if shape.kind in ("float", "double"):
+            return f"{self._source.helper(number_text)}({value})"
         return value
 
     def _time(self, shape: Shape) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote_plus, urlencode
 
 from botocore.awsrequest import AWSRequest
-from botocore.model import OperationModel, ServiceModel
+from botocore.model import OperationModel, ServiceModel, StructureShape
 from botocore.parsers import create_parser
 from botocore.serialize import create_serializer
 
@@ -61,6 +61,14 @@ class Peer:
         headers = AWSRequest(headers={key.decode(): value.decode() for key, value in reply.headers}).headers
         found = {"status_code": reply.status, "headers": headers, "body": reply.body}
         parsed: dict[str, Any] = self._parser.parse(found, self.operation(name).output_shape)
+        return parsed
+
+    def error(self, reply: Reply, shape: StructureShape) -> dict[str, Any]:
+        """What botocore makes of an error; `modelled` is what it makes of it by its shape."""
+        headers = AWSRequest(headers={key.decode(): value.decode() for key, value in reply.headers}).headers
+        found = {"status_code": reply.status, "headers": headers, "body": reply.body}
+        parsed: dict[str, Any] = self._parser.parse(found, None)
+        parsed["modelled"] = self._parser.parse(found, shape)
         return parsed
 
 

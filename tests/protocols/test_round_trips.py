@@ -9,6 +9,7 @@ from botocore import xform_name
 
 from awning.protocols.facts import UNROUTED
 from awning.protocols.model import Model
+from tests.protocols.fleet import EVENT_STREAMS
 from tests.protocols.peer import CONVERSATIONS, Peer, everything
 from tests.protocols.values import Values, plain
 
@@ -21,7 +22,7 @@ def test_what_botocore_sends_is_what_an_operation_gets(
 ) -> None:
     model, peer = models[service], peers[service, protocol]
     for operation in model.operations.values():
-        if operation.deprecated or operation.name in UNROUTED.get(service, ()):
+        if operation.deprecated or operation.name in (*UNROUTED.get(service, ()), *EVENT_STREAMS.get(service, ())):
             continue
         bound = everything(operation)
         streamed = operation.payload if operation.has_streaming_input else None

@@ -90,6 +90,15 @@ class Values:
     def _boolean(self, shape: Shape, depth: int) -> bool:
         return self._random.random() < 0.5
 
+    def _float(self, shape: Shape, depth: int) -> float:
+        return self._random.choice([0.0, -2.5, 1e10, 0.125])
+
+    def _double(self, shape: Shape, depth: int) -> float:
+        return self._random.choice([0.0, -2.5, 1e300, 0.1])
+
+    def _document(self, shape: Shape, depth: int) -> Any:
+        return {"a": [1, {"b": "c"}, None], "d": {"e": True}}
+
     def _blob(self, shape: Shape, depth: int) -> bytes:
         return self._random.randbytes(max(self._random.randint(0, 20), shape.traits.get("min") or 0))
 

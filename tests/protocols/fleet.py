@@ -1,0 +1,66 @@
+"""The botocore services that the mission's table is made of, in each of their wire formats."""
+
+from __future__ import annotations
+
+FLEET = {
+    "acm": ("json",),
+    "acm-pca": ("smithy-rpc-v2-cbor", "json"),
+    "application-autoscaling": ("json",),
+    "autoscaling": ("query",),
+    "cloudfront": ("rest-xml",),
+    "cloudfront-keyvaluestore": ("rest-json",),
+    "cloudwatch": ("smithy-rpc-v2-cbor", "json", "query"),
+    "ec2": ("ec2",),
+    "ecr": ("json",),
+    "ecr-public": ("json",),
+    "ecs": ("json",),
+    "efs": ("rest-json",),
+    "eks": ("rest-json",),
+    "elasticache": ("query",),
+    "elb": ("query",),
+    "elbv2": ("query",),
+    "events": ("json",),
+    "firehose": ("json",),
+    "iam": ("query",),
+    "kinesis": ("json",),
+    "kinesis-video-archived-media": ("rest-json",),
+    "kinesis-video-media": ("rest-json",),
+    "kinesis-video-signaling": ("rest-json",),
+    "kinesisanalytics": ("json",),
+    "kinesisanalyticsv2": ("json",),
+    "kinesisvideo": ("rest-json",),
+    "kms": ("json",),
+    "lambda": ("rest-json",),
+    "logs": ("json",),
+    "mq": ("rest-json",),
+    "opensearch": ("rest-json",),
+    "pipes": ("rest-json",),
+    "rds": ("query",),
+    "redshift": ("query",),
+    "redshift-data": ("json",),
+    "resourcegroupstaggingapi": ("smithy-rpc-v2-cbor", "json"),
+    "route53": ("rest-xml",),
+    "route53domains": ("smithy-rpc-v2-cbor", "json"),
+    "route53resolver": ("json",),
+    "s3": ("rest-xml",),
+    "s3control": ("rest-xml",),
+    "scheduler": ("rest-json",),
+    "secretsmanager": ("json",),
+    "servicediscovery": ("smithy-rpc-v2-cbor", "json"),
+    "ses": ("query",),
+    "sesv2": ("rest-json",),
+    "sns": ("query",),
+    "sqs": ("json", "query"),
+    "ssm": ("json",),
+    "sts": ("query",),
+}
+
+SPOKEN = [(service, protocol) for service, protocols in FLEET.items() for protocol in protocols]
+
+EVENT_STREAMS = {
+    "kinesis": {"SubscribeToShard"},
+    "lambda": {"InvokeWithResponseStream"},
+    "logs": {"GetLogObject", "StartLiveTail"},
+    "s3": {"SelectObjectContent"},
+}
+"""Operations whose replies are streams of events, which no format carries yet."""
