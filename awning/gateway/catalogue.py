@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from zlib import crc32
 
+from awning.gateway.services import signing_name
 from awning.kit.errors import NotImplementedHere
 from awning.kit.operation import Operation
 from awning.kit.room import Room
@@ -28,6 +31,8 @@ class Entry:
     def __init__(self, room: Room, registry: Registry) -> None:
         self.room = room
         self.name = room.service.name
+        self.signing = signing_name(room.service.model)
+        """What signatures for it are scoped to."""
         self._registry = registry
         self._model: Model | None = None
         self._bound: dict[str, Bound] = {}
@@ -52,6 +57,14 @@ class Entry:
             found = Bound(operation.name, f"{self.name}.{operation.name}", declared, wire)
             self._bound[operation.name] = found
         return found
+
+    def stamp(self) -> str:
+        """What the room's declarations are written in, as a checksum: while it stays, they need not be checked again."""
+        found = 0
+        for folder in sorted({Path(module.__file__).parent for module in self.room.service.modules if module.__file__}):
+            for file in sorted(folder.glob("*.py")):
+                found = crc32(file.read_bytes(), crc32(file.name.encode(), found))
+        return f"{found:08x}"
 
     def check(self) -> None:
         """Match every declared operation with the model. Raises CoverageError where one does not fit."""

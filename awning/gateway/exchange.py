@@ -30,6 +30,7 @@ class Exchange:
         "entry",
         "form",
         "host",
+        "label",
         "match",
         "now",
         "params",
@@ -49,6 +50,8 @@ class Exchange:
         self.request_id = request_id
         self.now = now
         self.host = ""
+        self.label = ""
+        """The name that the host or the signature has for the service."""
         self.claims: Claims | None = None
         self.entry: Entry | None = None
         self.region = "us-east-1"

@@ -16,6 +16,7 @@ from awning.auth.payload import PayloadRule, anonymous_rule, check_whole
 from awning.auth.principal import ANONYMOUS
 from awning.auth.refused import Reason, Refused, Style, code_for, text_for
 from awning.auth.signature import Verifier, check_credential
+from awning.gateway import services
 from awning.gateway.access import DEFAULT_ACCOUNT, Access
 from awning.gateway.address import read_host
 from awning.gateway.body import PayloadBody, body_error
@@ -33,7 +34,7 @@ from awning.kit.randomness import Randomness
 from awning.kit.tags import request_tags
 from awning.net.messages import BodyError, FileSlice, Request, Response
 from awning.protocols.errors import NamedError, ServiceError
-from awning.protocols.model import Wire
+from awning.protocols.model import Wire, choose
 from awning.protocols.reply import Reply, write_error
 from awning.store.errors import StoreError
 
@@ -45,7 +46,13 @@ LARGEST_UNSIGNED = 256 * 1024
 LARGE_DOCUMENT = 128 * 1024
 """Bytes from which on a body is parsed in a thread: the loop goes on meanwhile."""
 
-_STYLES: Mapping[str, Style] = {"json": "json", "query": "query", "ec2": "query"}
+_STYLES: Mapping[str, Style] = {
+    "json": "json",
+    "rest-json": "json",
+    "smithy-rpc-v2-cbor": "json",
+    "query": "query",
+    "ec2": "query",
+}
 
 # What a refused signature tells, by the names of S3's error document.
 _MEMBERS = {
@@ -83,6 +90,7 @@ class Gateway:
         domain: str | None = None,
     ) -> None:
         self.entries = entries
+        self.models = {entry.room.service.model: entry for entry in entries.values()}
         self.access = access
         self.clock = clock
         self.journal = journal
@@ -166,18 +174,27 @@ class Gateway:
         exchange.claims = claims = self.verifier.claims(request)
         name = host.service
         if claims is not None:
-            name = name or claims.service
+            if name is None or not services.is_label(name):
+                name = claims.service  # an unknown label is an account's, or what a client puts before any endpoint
             exchange.region = claims.region or host.region or exchange.region
         elif host.region is not None:
             exchange.region = host.region
         if name is None:
             name = unsigned_service(request)
+        exchange.label = name
         if host.bucket is not None:
             exchange.virtual_host = host.bucket
             exchange.path = b"/" + host.bucket.encode() + request.path
-        exchange.entry = self.entries.get(name)
-        if exchange.entry is None:
+        exchange.entry = self.find_room(exchange, request.payload or b"")
+
+    def find_room(self, exchange: Exchange, body: bytes) -> Entry:
+        """Find the room, by the name that was signed for (or the host's) and what tells services of one name apart."""
+        request = exchange.request
+        name = services.find(exchange.label, exchange.path, request.headers, request.query, body)
+        entry = self.models.get(name)
+        if entry is None:
             raise NotImplementedHere(f"The service {name} is not part of this region.")
+        return entry
 
     def identify(self, exchange: Exchange) -> None:
         """Prove the signature; after this the principal is who signed, or anonymous where nothing was signed."""
@@ -189,7 +206,12 @@ class Gateway:
         assert exchange.entry is not None
         credential = self.access.find(claims, request)
         exchange.payload_rule = self.verifier.verify(
-            claims, request, credential.secret, exchange.now, service=exchange.entry.name, bucket=exchange.virtual_host
+            claims,
+            request,
+            credential.secret,
+            exchange.now,
+            service=exchange.entry.signing,
+            bucket=exchange.virtual_host,
         )
         check_credential(
             claims, exchange.now, active=credential.active, token=credential.token, expires=credential.expires
@@ -205,8 +227,12 @@ class Gateway:
         assert entry is not None
         model = entry.model
         if not model.rest:
+            late = request.payload is None
             body = await request.read(LARGEST_DOCUMENT if exchange.claims is not None else LARGEST_UNSIGNED)
             check_whole(self._rule(exchange), body)
+            if late:  # only now is it known which version of an API a form means
+                exchange.entry = entry = self.find_room(exchange, body)
+                model = entry.model
             exchange.wire = Wire(request.method, exchange.path, request.query, request.headers, body)
             exchange.match = model.match(exchange.wire)
         else:
@@ -357,38 +383,34 @@ class Gateway:
         return exchange.payload_rule
 
     def _style(self, exchange: Exchange) -> Style:
-        return _STYLES.get(exchange.protocol or protocol_of(exchange.request, exchange.entry), "s3")
+        protocol = exchange.protocol or protocol_of(exchange.request, exchange.entry)
+        if protocol == "rest-xml" and exchange.entry is not None and exchange.entry.signing != "s3":
+            return "query"
+        return _STYLES.get(protocol, "s3")
 
 
 def protocol_of(request: Request, entry: Entry | None) -> str:
     """Guess a request's protocol before it has been matched, for the form of an error."""
+    if entry is not None:
+        return choose(entry.room.service.protocols, request.headers)
+    if request.headers.get(b"smithy-protocol") == b"rpc-v2-cbor":
+        return "smithy-rpc-v2-cbor"
     if b"x-amz-target" in request.headers or b"json" in request.headers.get(b"content-type", b""):
         return "json"
-    if entry is not None:
-        protocols = entry.room.service.protocols
-        return "query" if "query" in protocols else protocols[0]
     return "query" if request.method == "POST" and b"Action=" in (request.payload or b"") else "rest-xml"
 
 
 def unsigned_service(request: Request) -> str:
-    """Which service an unsigned request to a bare host is for: the query protocol's form names it by the API's version, or is
-    for a queue, as an SQS target is; all else is for S3."""
-    if request.headers.get(b"x-amz-target", b"").startswith(b"AmazonSQS."):
-        return "sqs"
-    form = request.query
+    """Which service an unsigned request to a bare host is for: a target or a path names it, or the version of the API in a
+    form, which else is for a queue, as an SQS target is; all else is for S3."""
+    name = services.named_by_target(request.path, request.headers)
+    if name is not None:
+        return services.signing_name(name)
+    body = b""
     if request.method == "POST" and request.headers.get(b"content-type", b"").startswith(
         b"application/x-www-form-urlencoded"
     ):
-        form = (request.payload or b"") + b"&" + form
-    elif b"Action=" not in form:
+        body = request.payload or b""
+    elif b"Action=" not in request.query:
         return "s3"
-    return next((name for version, name in _VERSIONS.items() if version in form), "sqs")
-
-
-_VERSIONS: Mapping[bytes, str] = {
-    b"Action=ConfirmSubscription": "sns",  # the links in notifications name no version
-    b"Action=Unsubscribe": "sns",
-    b"Version=2011-06-15": "sts",
-    b"Version=2010-05-08": "iam",
-    b"Version=2010-03-31": "sns",
-}
+    return services.signing_name(services.named_by_form(request.query, body) or "sqs")

@@ -94,7 +94,7 @@ class Decoder:
             if self._at > len(self._body):
                 raise Malformed("it ends within a string")
             return self._body[start : self._at]
-        chunks = []
+        chunks: list[bytes] = []
         while True:
             if self._at >= len(self._body):
                 raise Malformed("a string has no end")

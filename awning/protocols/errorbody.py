@@ -5,7 +5,7 @@ Members that no shape has are written as they are, under the names that they wer
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from awning.protocols import times
@@ -45,8 +45,8 @@ def _json(shape: Shape, value: Any) -> Any:
     if shape.kind == "map":
         return {key: _json(shape.value, item) for key, item in value.items()}
     if shape.kind == "timestamp":
-        kind = shape.traits.get("timestampFormat")
-        return {"iso8601": times.to_iso8601, "rfc822": times.to_rfc822}.get(kind, times.to_epoch)(value)
+        kinds: dict[str, Callable[[Any], Any]] = {"iso8601": times.to_iso8601, "rfc822": times.to_rfc822}
+        return kinds.get(shape.traits.get("timestampFormat", ""), times.to_epoch)(value)
     return value
 
 

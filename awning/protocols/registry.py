@@ -45,9 +45,13 @@ _log = logging.getLogger("awning.protocols")
 
 
 class Checked(Protocol):
-    """A room as it is verified: `check()` binds all of its operations."""
+    """A room as it is verified: `check()` binds all of its operations; `stamp()` changes when they may have."""
+
+    name: str
 
     def check(self) -> None: ...
+
+    def stamp(self) -> str: ...
 
 
 class Registry:
@@ -65,9 +69,18 @@ class Registry:
         return known
 
     def verify(self, rooms: Iterable[Checked]) -> None:
-        """Match what rooms declare with their models, before any request comes. Raises CoverageError, LookupError."""
+        """Match what rooms declare with their models, before any request comes. Raises CoverageError, LookupError.
+
+        What was found to fit is noted in the cache, so that the next start loads no model before its first request.
+        """
         for room in rooms:
+            note = None if self._cache is None else self._cache / f"{room.name}-{botocore.__version__}-{FORMAT}.fits"
+            stamp = room.stamp()
+            if note is not None and _read_note(note) == stamp:
+                continue
             room.check()
+            if note is not None:
+                _write(note, stamp.encode())
 
     def _description(self, service: str) -> dict[str, Any]:
         if self._cache is None:
@@ -181,14 +194,25 @@ def _read_cache(file: Path) -> dict[str, Any] | None:
     return found
 
 
+def _read_note(file: Path) -> str | None:
+    try:
+        return file.read_text("ascii")
+    except (OSError, ValueError):
+        return None  # it is only checked again
+
+
 def _write_cache(file: Path, description: dict[str, Any]) -> None:
     body = orjson.dumps(description)
+    _write(file, b"%08x" % zlib.crc32(body) + body)
+
+
+def _write(file: Path, content: bytes) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=file.parent, prefix=".", suffix=".model")
         try:
             with os.fdopen(handle, "wb") as out:
-                out.write(b"%08x" % zlib.crc32(body) + body)
+                out.write(content)
             os.replace(name, file)
         except OSError:
             os.unlink(name)

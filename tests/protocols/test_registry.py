@@ -74,11 +74,17 @@ def test_the_query_copy_leaves_the_original_alone() -> None:
     assert unnamed == [], "botocore has a list or map that the query form has no name for"
 
 
-def test_rooms_are_verified_in_turn() -> None:
+def test_rooms_are_verified_in_turn_and_again_only_when_they_change(tmp_path: Path) -> None:
     class Room:
-        def __init__(self, fits: bool) -> None:
+        name = "room"
+
+        def __init__(self, fits: bool, written: str = "1") -> None:
             self.fits = fits
+            self.written = written
             self.checked = False
+
+        def stamp(self) -> str:
+            return self.written
 
         def check(self) -> None:
             self.checked = True
@@ -90,6 +96,12 @@ def test_rooms_are_verified_in_turn() -> None:
     assert good.checked
     with pytest.raises(CoverageError):
         Registry(None).verify([good, Room(False)])
+    with pytest.raises(CoverageError):
+        Registry(tmp_path).verify([Room(False)])
+    for written, checked in (("1", True), ("1", False), ("2", True), ("2", False)):
+        room = Room(True, written)
+        Registry(tmp_path).verify([room])
+        assert room.checked is checked
 
 
 def test_generated_source_can_be_read_and_traced() -> None:
