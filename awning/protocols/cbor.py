@@ -227,7 +227,7 @@ def boolean(value: bool) -> bytes:
 
 def time(seconds: float) -> bytes:
     """Seconds since the epoch, with tag 1."""
-    return b"\xc1" + (integer(int(seconds)) if seconds == int(seconds) else double(seconds))
+    return b"\xc1" + (integer(int(seconds)) if abs(seconds) < 1e15 and seconds == int(seconds) else double(seconds))
 
 
 def dumps(value: Any) -> bytes:

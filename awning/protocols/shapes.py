@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 SCALARS = frozenset({"string", "integer", "long", "boolean", "blob", "timestamp", "float", "double", "character"})
 
@@ -91,17 +91,73 @@ class Shape:
         return self.wire_name or name
 
 
+_MARKS: Final = (
+    r"\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u0610-\u065f\u0900-\u0903"
+    r"\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe2f"
+)
+_SIGNS: Final = (
+    r"!-/:-@\[-`{-~\u00a1-\u00bf\u00d7\u00f7\u02c2-\u02df\u2010-\u2bff"
+    r"\u3001-\u303f\ufe30-\ufe6f\uff01-\uff65\U0001f000-\U0001faff"
+)
+_SPACES: Final = r"\u0020\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
+_CATEGORIES: Final[Mapping[str, str]] = {
+    "L": r"\w",
+    "N": r"\d\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u2089\u2150-\u218b\u2460-\u249b",
+    "M": _MARKS,
+    "P": _SIGNS,
+    "S": _SIGNS,
+    "Z": _SPACES + r"\u2028\u2029",
+    "Zs": _SPACES,
+}
+_POSIX: Final[Mapping[str, str]] = {
+    "Alnum": "0-9A-Za-z",
+    "Alpha": "A-Za-z",
+    "ASCII": r"\x00-\x7f",
+    "Digit": "0-9",
+    "Graph": "!-~",
+    "Lower": "a-z",
+    "Print": " -~",
+    "Punct": r"!-/:-@\[-`{-~",
+    "Upper": "A-Z",
+    "XDigit": "0-9A-Fa-f",
+}
+_TOKEN: Final = re.compile(r"\\[pP]\{(\w+)\}|\\.|[\[\]]", re.DOTALL)
+_ASTRAL: Final = (r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010FFFF")
+
+
 def compile_pattern(pattern: str) -> re.Pattern[str]:
     r"""Compile a model's pattern: Java's syntax, where \w and \d are ASCII and \p{L} are Unicode's letters.
 
-    Python has no \p: inside a class, letters and numbers together become \w (Unicode), which adds only the underscore.
+    Python has no \p: its sets of marks, signs and numbers are the ranges that hold them, a little more than Java's; \p{L}
+    becomes Unicode's \w, which adds digits and the underscore. Java's pairs of surrogates are single characters.
     """
-    if r"\p{" not in pattern:
-        return re.compile(pattern, re.ASCII)
-    for java, python in (
-        (r"\p{L}", r"\w"),
-        (r"\p{N}", ""),
-        (r"\p{Z}", "\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"),
-    ):
-        pattern = pattern.replace(java, python)
-    return re.compile(pattern)
+    flags = re.ASCII
+    out: list[str] = []
+    in_class = False
+    pattern = pattern.replace(*_ASTRAL)
+    at = 0
+    for token in _TOKEN.finditer(pattern):
+        out.append(pattern[at : token.start()])
+        at = token.end()
+        text, name = token[0], token[1]
+        if name is not None:
+            if name in _CATEGORIES:
+                flags = re.NOFLAG
+            inner = _POSIX.get(name) or _CATEGORIES[name]
+            text = inner if in_class else f"[{inner}]"
+        elif text == "[":
+            text = r"\[" if in_class else text
+            in_class = True
+        elif text == "]":
+            in_class = False
+        out.append(text)
+        if (
+            in_class
+            and text in (r"\w", r"\d", r"\s")
+            and pattern[at : at + 1] == "-"
+            and pattern[at + 1 : at + 2] != "]"
+        ):
+            out.append("\\-")  # after a whole class a hyphen is itself
+            at += 1
+    out.append(pattern[at:])
+    return re.compile("".join(out), flags)
