@@ -18,6 +18,8 @@ from awning.gateway.journal import Journal
 from awning.gateway.pages import Control, Pages
 from awning.gateway.pipeline import Gateway
 from awning.gateway.signing_keys import SigningKeys
+from awning.gateway.trail import merged, suggest
+from awning.gateway.trail_file import TrailFile
 from awning.kit.call import Call, Facts, service_facts
 from awning.kit.clock import Clock
 from awning.kit.courier import Courier
@@ -92,6 +94,7 @@ class Region:
         for room in self.rooms.values():
             self._tasks += self.passes[room.name].tasks()
             self._carrying.append(asyncio.create_task(self.couriers[room.name].run(), name=f"{room.name}.outbox"))
+        self._tasks.append(asyncio.create_task(self.trail.run(), name="trail"))
         self.exposition.watch_loop()
 
     def _build(self) -> None:
@@ -117,6 +120,8 @@ class Region:
             "stop": self._stop_soon,
             "snapshot": self._snapshot,
             "clock": self._move_clock,
+            "explain": self._explain,
+            "suggest": self._suggest,
         }
         for room in self.rooms.values():
             for word, function in room.service.controls.items():
@@ -127,6 +132,8 @@ class Region:
         self.gateway = Gateway(
             entries, access, self.clock, self.journal, pages, enforce=options.enforce, domain=options.domain
         )
+        self.trail = TrailFile(self.folder.path, self.gateway.trail, self.journal.notice)
+        self.trail.load()
         self.exposition = Exposition(self.rooms, self.gateway.requests, self._connections)
 
     def chosen(self) -> Sequence[Service]:
@@ -147,6 +154,7 @@ class Region:
         for task in (*self._tasks, *self._carrying):
             task.cancel()
         await asyncio.gather(*self._tasks, *self._carrying, return_exceptions=True)
+        await self.trail.save()
         await self._close()
         self.journal.flush()
 
@@ -236,6 +244,26 @@ class Region:
             raise ValueError("seconds must be a number.")
         self.advance(seconds)
         return {"now": self.clock.now()}
+
+    async def _explain(self, given: dict[str, Any]) -> dict[str, Any]:
+        said = self.gateway.trail.explain(str(given.get("request")))
+        if said is None:
+            raise ValueError(
+                f"The region knows no decision about request {given.get('request')}: it needed no permission, or it is not among "
+                "the latest since the region's start."
+            )
+        return said
+
+    async def _suggest(self, given: dict[str, Any]) -> dict[str, Any]:
+        arn, trail = str(given.get("principal")), self.gateway.trail
+        did = trail.allowed.get(arn, {})
+        if given.get("denied"):
+            did = merged(did, trail.refused.get(arn, {}))
+        if not did:
+            known = sorted({*trail.allowed, *trail.refused})
+            seen = f"Seen were {', '.join(known[:20])}." if known else "Nobody was seen yet."
+            raise ValueError(f"{arn} was not seen to do anything. {seen}")
+        return {"principal": arn, "policy": suggest(did)}
 
     async def _snapshot(self, given: dict[str, Any]) -> dict[str, Any]:
         target = given.get("file")

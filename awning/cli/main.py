@@ -22,6 +22,7 @@ COMMANDS = {
     "doctor": "look for what is missing, and say how to mend it",
     "ca": "print the root certificate of the region's authority",
     "snapshot": "save a region to one file, or load one",
+    "iam": "explain a decision, suggest a policy",
     "sqs": "look into queues, fill them, drain them, redrive what failed",
 }
 

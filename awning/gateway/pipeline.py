@@ -27,6 +27,7 @@ from awning.gateway.forms import is_form, take_in
 from awning.gateway.journal import Journal
 from awning.gateway.metrics import Requests
 from awning.gateway.pages import CERTIFICATES, Pages
+from awning.gateway.trail import Trail
 from awning.kit.call import Facts
 from awning.kit.clock import Clock
 from awning.kit.errors import AccessDenied, InternalFailure, NotImplementedHere, ServiceUnavailable
@@ -100,6 +101,7 @@ class Gateway:
         self.verifier = Verifier()
         self.requests = Requests()
         self.randomness = Randomness()
+        self.trail = Trail()
         self.stopping = False
 
     async def handle(self, request: Request) -> Response:
@@ -312,7 +314,12 @@ class Gateway:
                 raise AccessDenied(text)
 
     def decide(self, exchange: Exchange, action: str, resource: str, context: Context) -> Decision:
-        """Decide one permission on one resource (an ARN)."""
+        """Decide one permission on one resource (an ARN), and leave it on the trail."""
+        decision = self._decide(exchange, action, resource, context)
+        self.trail.note(exchange.request_id, exchange.principal, action, resource, decision)
+        return decision
+
+    def _decide(self, exchange: Exchange, action: str, resource: str, context: Context) -> Decision:
         if not self.enforce and exchange.principal is not ANONYMOUS:
             return Decision(True, Why.NOT_ENFORCED, None, None, list)
         call = exchange.call

@@ -116,7 +116,7 @@ def clear_empty(path: Path) -> Iterator[Callable[[], None]]:
         if (path / _LOCK).exists():
             stack.callback(os.close, _take_lock(path, sign=False))
         names = set(os.listdir(path)) if path.exists() else set()
-        full = names - {_LOCK, _REGION, "control.sock", *_PARTS, *_KEYS}
+        full = names - {_LOCK, _REGION, "control.sock", *_PARTS, *_KEYS, "trail.json"}
         full |= {part for part in names.intersection(_PARTS) if any((path / part).iterdir())}
         if full:
             raise SnapshotRefused(f"The data folder {path} is not empty: it holds {', '.join(sorted(full))}.")

@@ -63,7 +63,17 @@ def _faults_of_files(data: Path, named: dict[str, int | None]) -> list[str]:
         elif path.stat().st_size != named[name]:
             found.append(f"blob {name} of {path.stat().st_size} bytes, which should be {named[name]}")
     found += [f"blob {name} is missing" for name in named if name not in there]
-    known = {"rooms", "blobs", "ca", "control.sock", "region.json", "master.key", "vault.json", "awning.lock"}
+    known = {
+        "rooms",
+        "blobs",
+        "ca",
+        "control.sock",
+        "region.json",
+        "master.key",
+        "vault.json",
+        "awning.lock",
+        "trail.json",
+    }
     found += [f"{name} in the data folder" for name in os.listdir(data) if name not in known]
     found += [
         f"{path.name} among the rooms"

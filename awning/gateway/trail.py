@@ -1,0 +1,192 @@
+"""Trail: how the latest requests were decided, and what each principal was seen to do. Bounded; nothing waits for it.
+
+It is an observation, no state: a crash may take its last seconds along.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from os.path import commonprefix
+from typing import Any, Final
+
+from awning.auth.decision import Decision
+from awning.auth.principal import Principal
+
+MOST_REQUESTS: Final = 20_000
+MOST_EXPLAINED: Final = 2_000
+MOST_RESOURCES: Final = 100
+"""Of one principal and action; beyond, they are kept as one pattern."""
+MOST_PRINCIPALS: Final = 5_000
+
+Decided = tuple[str, str, str, bool, str, str | None, "str | int | None"]
+"""Caller, action, resource, allowed, reason, policy, statement."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """What one principal did with one action: to which resources, or, where they were too many, to ARNs like `pattern`."""
+
+    resources: set[str] = field(default_factory=set)
+    pattern: str | None = None
+
+    def add(self, resource: str) -> bool:
+        """Note a resource; True where that was news."""
+        if self.pattern is not None:
+            if matches_prefix(self.pattern, resource):
+                return False
+            self.pattern = pattern_of((self.pattern[:-1], resource))
+            return True
+        if resource in self.resources:
+            return False
+        self.resources.add(resource)
+        if len(self.resources) > MOST_RESOURCES:
+            self.pattern = pattern_of(self.resources)
+            self.resources.clear()
+        return True
+
+    def listed(self) -> tuple[str, ...]:
+        """The resources as a policy names them."""
+        if self.pattern is not None:
+            return (_escaped(self.pattern[:-1]) + "*",)
+        return tuple(literal(resource) for resource in sorted(self.resources))
+
+
+def matches_prefix(pattern: str, resource: str) -> bool:
+    return resource.startswith(pattern[:-1])
+
+
+def pattern_of(resources: Iterable[str]) -> str:
+    """One pattern for many ARNs: what they have in common, cut at the last separator, and a star."""
+    common = commonprefix(list(resources))  # noqa: RUF071 - of text, not of paths
+    cut = max(common.rfind(separator) for separator in ":/")
+    return common[: cut + 1] + "*"
+
+
+Did = dict[str, Seen]
+"""Actions to resources."""
+
+
+class Trail:
+    """`allowed` and `refused` are what each principal (its ARN; of a session its role's) did and would have done."""
+
+    def __init__(self) -> None:
+        self._decided: OrderedDict[str, list[Decided]] = OrderedDict()
+        self._explained: OrderedDict[str, list[dict[str, Any]]] = OrderedDict()
+        self.allowed: OrderedDict[str, Did] = OrderedDict()
+        self.refused: OrderedDict[str, Did] = OrderedDict()
+        self.changes = 0
+
+    def note(self, request_id: str, principal: Principal, action: str, resource: str, decision: Decision) -> None:
+        """Note a decision. One that refused is explained now, while what it looked at is there."""
+        decided = self._decided
+        entry = (
+            principal.caller_arn,
+            action,
+            resource,
+            decision.allowed,
+            decision.reason,
+            decision.policy,
+            decision.statement,
+        )
+        known = decided.get(request_id)
+        if known is not None:
+            known.append(entry)
+        else:
+            decided[request_id] = [entry]
+            if len(decided) > MOST_REQUESTS:
+                decided.popitem(last=False)
+        if not decision.allowed:
+            self._explain(request_id, decision)
+        self._see(self.allowed if decision.allowed else self.refused, principal.arn, action, resource)
+
+    def _explain(self, request_id: str, decision: Decision) -> None:
+        explained = self._explained
+        explained.setdefault(request_id, []).append(decision.explain())
+        if len(explained) > MOST_EXPLAINED:
+            explained.popitem(last=False)
+
+    def _see(self, seen: OrderedDict[str, Did], arn: str, action: str, resource: str) -> None:
+        did = seen.get(arn)
+        if did is None:
+            did = seen[arn] = {}
+            if len(seen) > MOST_PRINCIPALS:
+                seen.popitem(last=False)
+        one = did.get(action)
+        if one is None:
+            one = did[action] = Seen()
+        if one.add(resource):
+            self.changes += 1
+
+    def explain(self, request_id: str) -> dict[str, Any] | None:
+        """How a request was decided: {"request", "decisions": [{"caller", "action", "resource", "allowed", "reason", "policy",
+        "statement"}], "explanations": [as Decision.explain]}; None where the trail has lost it, or never had it."""
+        decisions = self._decided.get(request_id)
+        if decisions is None:
+            return None
+        names = ("caller", "action", "resource", "allowed", "reason", "policy", "statement")
+        return {
+            "request": request_id,
+            "decisions": [dict(zip(names, entry, strict=True)) for entry in decisions],
+            "explanations": self._explained.get(request_id, []),
+        }
+
+    def saved(self) -> dict[str, Any]:
+        """What each principal did, for a file."""
+        return {
+            name: {
+                arn: {action: [sorted(one.resources), one.pattern] for action, one in did.items()}
+                for arn, did in seen.items()
+            }
+            for name, seen in (("allowed", self.allowed), ("refused", self.refused))
+        }
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Take up what saved() gave. Raises ValueError, TypeError, KeyError or AttributeError for what it did not."""
+        for name, seen in (("allowed", self.allowed), ("refused", self.refused)):
+            for arn, did in saved[name].items():
+                seen[arn] = {action: Seen(set(kept), pattern) for action, (kept, pattern) in did.items()}
+
+
+def suggest(did: Mapping[str, Seen]) -> dict[str, Any]:
+    """The smallest policy that allows what was done: a statement for all actions that went to the same resources."""
+    by_resources: dict[tuple[str, ...], list[str]] = {}
+    for action, one in sorted(did.items()):
+        by_resources.setdefault(one.listed(), []).append(action)
+    statements = [
+        {
+            "Effect": "Allow",
+            "Action": actions if len(actions) > 1 else actions[0],
+            "Resource": list(resources) if len(resources) > 1 else resources[0],
+        }
+        for resources, actions in sorted(by_resources.items())
+    ]
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def literal(resource: str) -> str:
+    """A resource as a policy must write it to mean just that: `*`, `?` and `$` in a name are escaped. What a list asks for
+    ("*", or an ARN of everything in an account) stays as it is."""
+    if resource == "*" or (resource.endswith(":*") and resource.count(":") == 5):
+        return resource
+    return _escaped(resource)
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"${{{char}}}" if char in "*?$" else char for char in text)
+
+
+def merged(did: Mapping[str, Seen], more: Mapping[str, Seen]) -> dict[str, Seen]:
+    """What was done in either."""
+    result = {action: Seen(set(one.resources), one.pattern) for action, one in did.items()}
+    for action, one in more.items():
+        target = result.setdefault(action, Seen())
+        for resource in one.resources:
+            target.add(resource)
+        if one.pattern is not None and target.pattern is None:
+            target.pattern = pattern_of((*target.resources, one.pattern[:-1]))
+            target.resources.clear()
+        elif one.pattern is not None and target.pattern is not None:
+            target.pattern = pattern_of((target.pattern[:-1], one.pattern[:-1]))
+    return result

@@ -1,0 +1,53 @@
+"""Keeps what principals were seen to do over a stop: a file of the data folder, written now and then and at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+
+from awning.gateway.trail import Trail
+from awning.store.files import write_whole
+
+NAME = "trail.json"
+_EVERY = 10.0
+
+
+class TrailFile:
+    """`report` is called with a line where the file is damaged or cannot be written; the region works without it."""
+
+    def __init__(self, folder: Path, trail: Trail, report: Callable[[str], None]) -> None:
+        self._path = folder / NAME
+        self._trail = trail
+        self._report = report
+        self._written = 0
+
+    def load(self) -> None:
+        """Take up what the last run wrote."""
+        try:
+            self._trail.restore(orjson.loads(self._path.read_bytes()))
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            self._report(f"{self._path} is left aside: {error}")
+
+    async def run(self) -> None:
+        """Write when there was news; cancel it to stop."""
+        while True:
+            await asyncio.sleep(_EVERY)
+            await self.save()
+
+    async def save(self) -> None:
+        """Write now, unless nothing is new."""
+        changes = self._trail.changes
+        if changes == self._written:
+            return
+        content = orjson.dumps(self._trail.saved())
+        try:
+            await asyncio.to_thread(write_whole, self._path, content)
+        except OSError as error:
+            self._report(f"{self._path} was not written: {error}")
+            return
+        self._written = changes
