@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -108,22 +108,7 @@ class Decision:
 
     def lines(self) -> list[str]:
         """Explain the decision to a reader: what decided, then a line for each statement, those that apply first."""
-        found = self.explain()
-        decided = f"{'Allowed' if self.allowed else 'Denied'}: {_SAID[self.reason]}"
-        if self.policy is not None:
-            decided += f" (policy {self.policy}" + (
-                f", statement {self.statement})" if self.statement is not None else ")"
-            )
-        lines = [
-            (
-                not one["applies"],
-                f"  {policy['kind']} policy {policy['id']}, statement {one['statement']}: {one['effect']} "
-                + ("applies" if one["applies"] else f"does not apply, for {one['because']}"),
-            )
-            for policy in found["policies"]
-            for one in policy["statements"]
-        ]
-        return [decided, *(line for _, line in sorted(lines, key=lambda line: line[0]))]
+        return lines_of(self.explain())
 
     def message(self, principal: Principal, action: str, resource: str) -> str:
         """The refusal in AWS's words. Source: "Troubleshoot access denied error messages" of the IAM user guide."""
@@ -139,3 +124,21 @@ class Decision:
 
     def __repr__(self) -> str:
         return f"Decision({self.allowed}, {self.reason}, {self.policy}, {self.statement})"
+
+
+def lines_of(explained: Mapping[str, Any]) -> list[str]:
+    """What Decision.explain gave, for a reader: what decided, then a line for each statement, those that apply first."""
+    decided = f"{'Allowed' if explained['allowed'] else 'Denied'}: {_SAID[Why(explained['reason'])]}"
+    if explained["policy"] is not None:
+        statement = "" if explained["statement"] is None else f", statement {explained['statement']}"
+        decided += f" (policy {explained['policy']}{statement})"
+    lines = [
+        (
+            not one["applies"],
+            f"  {policy['kind']} policy {policy['id']}, statement {one['statement']}: {one['effect']} "
+            + ("applies" if one["applies"] else f"does not apply, for {one['because']}"),
+        )
+        for policy in explained["policies"]
+        for one in policy["statements"]
+    ]
+    return [decided, *(line for _, line in sorted(lines, key=lambda line: line[0]))]

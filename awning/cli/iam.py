@@ -6,24 +6,9 @@ import argparse
 import json
 from typing import Any
 
+from awning.auth.decision import lines_of
 from awning.cli.control import ask
 from awning.cli.folders import add_data, data_folder
-
-_REASONS = {
-    "root": "the account's root may do anything in its account",
-    "identity-allow": "an identity-based policy allows it",
-    "resource-allow": "the resource's own policy allows it",
-    "identity-deny": "an identity-based policy denies it explicitly",
-    "boundary-deny": "the permissions boundary denies it explicitly",
-    "session-deny": "a session policy denies it explicitly",
-    "resource-deny": "the resource's own policy denies it explicitly",
-    "no-identity-allow": "no identity-based policy allows it",
-    "no-boundary-allow": "the permissions boundary does not allow it",
-    "no-session-allow": "no session policy allows it",
-    "no-resource-allow": "no resource-based policy allows it",
-    "public-blocked": "the bucket's public access block sets its public policy aside",
-    "not-enforced": "the region runs with --iam off",
-}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,27 +48,8 @@ def _show(said: dict[str, Any]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     refused = iter(said["explanations"])
     for decision in said["decisions"]:
-        verdict = "[green]allowed[/]" if decision["allowed"] else "[red]denied[/]"
-        what = escape(f"{decision['action']} on {decision['resource']} for {decision['caller']}")
-        console.print(f"{verdict} {what}")
-        console.print(f"  because {_REASONS.get(decision['reason'], decision['reason'])}{_by(decision)}")
-        if not decision["allowed"]:
-            for line in _policies(next(refused, {"policies": []})):
-                console.print(escape(line))
-
-
-def _by(decision: dict[str, Any]) -> str:
-    if decision["policy"] is None:
-        return ""
-    by = f": {decision['policy']}"
-    return by if decision["statement"] is None else f"{by}, statement {decision['statement']}"
-
-
-def _policies(explanation: dict[str, Any]) -> list[str]:
-    lines = []
-    for policy in explanation["policies"]:
-        lines.append(f"  {policy['kind']} policy {policy['id']}")
-        for statement in policy["statements"]:
-            applies = "applies" if statement["applies"] else f"does not apply: {statement['because']}"
-            lines.append(f"    {statement['effect']} statement {statement['statement']} {applies}")
-    return lines or ["  it has no policies"]
+        console.print(escape(f"{decision['action']} on {decision['resource']} for {decision['caller']}"))
+        explained = {**decision, "policies": []} if decision["allowed"] else next(refused, {**decision, "policies": []})
+        for number, line in enumerate(lines_of(explained)):
+            colour = "green" if decision["allowed"] else "red"
+            console.print(f"[{colour}]{escape(line)}[/]" if number == 0 else escape(line))

@@ -24,7 +24,9 @@ ROOT = root_of("000000000000")
 def allows(policy: Mapping[str, Any], action: str, resource: str) -> bool:
     text = json.dumps(policy)
     arn = "arn:aws:iam::000000000000:user/u"
-    user = Principal("user", "000000000000", arn, arn, "AIDA", policies=(compile_policy(text, kind="identity", id="p"),))
+    user = Principal(
+        "user", "000000000000", arn, arn, "AIDA", policies=(compile_policy(text, kind="identity", id="p"),)
+    )
     return decide(user, action, resource, {}, guard_policy=None, resource_account="000000000000").allowed
 
 
