@@ -95,8 +95,7 @@ class SigningKey:
 
 @dataclass(frozen=True, slots=True)
 class FindSigningKey:
-    """The key of this service of the region ("sns"), made when first asked for, which takes long: ask in a thread.
-    Answered by the region: SigningKey."""
+    """The key of this service ("sns"), which the region makes when it first starts. Answered by the region: SigningKey."""
 
     service: str
 

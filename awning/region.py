@@ -95,6 +95,8 @@ class Region:
             self._tasks += self.passes[room.name].tasks()
             self._carrying.append(asyncio.create_task(self.couriers[room.name].run(), name=f"{room.name}.outbox"))
         self._tasks.append(asyncio.create_task(self.trail.run(), name="trail"))
+        if "sns" in self.rooms:
+            self.signing_keys.prepare(FindSigningKey("sns"))
         self.exposition.watch_loop()
 
     def _build(self) -> None:

@@ -26,7 +26,7 @@ class SigningKeys:
         self._known: dict[str, SigningKey] = {}
 
     def find(self, question: FindSigningKey) -> SigningKey:
-        """Return a service's key; may take long where it is asked for the first time. For threads."""
+        """Return a service's key; may take long where it is asked for the first time and was not prepared."""
         found = self._known.get(question.service)
         if found is None:
             private, certificate = self._make(question.service, _HOSTS[question.service])
@@ -36,6 +36,10 @@ class SigningKeys:
             found = SigningKey(private, certificate, f"/SimpleNotificationService-{digest[:32]}.pem")
             self._known[question.service] = found
         return found
+
+    def prepare(self, question: FindSigningKey) -> None:
+        """Have a key ready soon: in the background, as it may have to be made."""
+        self._pool.submit(self.find, question)
 
     async def certificate(self, path: str) -> bytes | None:
         """Return the certificate that a path names, in PEM."""

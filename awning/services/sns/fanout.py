@@ -9,16 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any, NamedTuple
-
-import orjson
+from typing import NamedTuple
 
 from awning.contracts import Deliver, SendToQueue
 from awning.kit.call import Call
 from awning.services.sns import tables
 from awning.services.sns.memory import Memory, Subscription, Topic
 from awning.services.sns.message_attributes import Texts
+from awning.services.sns.notification import (
+    Envelope,
+    Notification,
+    confirmation,
+    sealed,
+    string_to_sign,
+    timestamp,
+)
+from awning.services.sns.seals import seal
 from awning.services.sns.subscription_attributes import dead_letter_arn
 
 _SERVICE = "sns.amazonaws.com"
@@ -45,18 +51,37 @@ class Message(NamedTuple):
 
 def deliver(call: Call, topic: Topic, message: Message) -> None:
     """Write a letter for each subscription that wants the message."""
+    documents: dict[str, Envelope] = {}
     for subscription in topic.subscriptions.values():
         if subscription.pending:
             continue
         body = message.body_for(subscription.protocol)
         if subscription.filter is None or subscription.filter.matches(message.attributes, body):
-            call.send(_letter(call, topic, subscription, message, body))
+            if not subscription.raw and body not in documents:
+                documents[body] = _document(call, topic, message, body)
+            call.send(_letter(topic, subscription, message, body, documents))
 
 
-def _letter(call: Call, topic: Topic, subscription: Subscription, message: Message, body: str) -> Deliver:
-    if not subscription.raw:
-        body = orjson.dumps(_envelope(call, topic, subscription, message, body)).decode()
-    return to_queue(topic, subscription.endpoint, message, body, message.attributes if subscription.raw else {})
+def _letter(
+    topic: Topic, subscription: Subscription, message: Message, body: str, documents: Mapping[str, Envelope]
+) -> Deliver:
+    if subscription.raw:
+        return to_queue(topic, subscription.endpoint, message, body, message.attributes)
+    return to_queue(topic, subscription.endpoint, message, documents[body].to(subscription.arn), {})
+
+
+def _document(call: Call, topic: Topic, message: Message, body: str) -> Envelope:
+    """Write the document about a message, and sign it, once for all who get it."""
+    about = Notification(
+        id=message.id,
+        topic_arn=topic.arn,
+        message=body,
+        at=timestamp(call.now),
+        subject=message.subject,
+        sequence=message.sequence,
+        attributes=message.attributes,
+    )
+    return Envelope(about, seal(call, about.string_to_sign(), topic.settings.signature), call.facts.base_url)
 
 
 def to_queue(topic: Topic, queue: str, message: Message, body: str, attributes: Texts) -> SendToQueue:
@@ -76,49 +101,23 @@ def to_queue(topic: Topic, queue: str, message: Message, body: str, attributes: 
     )
 
 
-def _envelope(call: Call, topic: Topic, subscription: Subscription, message: Message, body: str) -> dict[str, Any]:
-    base = call.facts.base_url
-    document: dict[str, Any] = {"Type": "Notification", "MessageId": message.id}
-    if message.sequence is not None:
-        document["SequenceNumber"] = message.sequence
-    document["TopicArn"] = topic.arn
-    if message.subject is not None:
-        document["Subject"] = message.subject
-    document["Message"] = body
-    document["Timestamp"] = timestamp(call.now)
-    document["UnsubscribeURL"] = f"{base}/?Action=Unsubscribe&SubscriptionArn={subscription.arn}"
-    if message.attributes:
-        document["MessageAttributes"] = {
-            name: {"Type": value["DataType"], "Value": value.get("StringValue") or value.get("BinaryValue", "")}
-            for name, value in message.attributes.items()
-        }
-    return document
-
-
 def ask(call: Call, topic: Topic, row: tables.SubscriptionRow) -> None:
     """Send an endpoint the question whether it wants a subscription."""
-    base = call.facts.base_url
-    document = {
-        "Type": "SubscriptionConfirmation",
-        "MessageId": call.new_id(),
-        "Token": row.token,
-        "TopicArn": topic.arn,
-        "Message": f"You have chosen to subscribe to the topic {topic.arn}.\n"
-        "To confirm the subscription, visit the SubscribeURL included in this message.",
-        "SubscribeURL": f"{base}/?Action=ConfirmSubscription&TopicArn={topic.arn}&Token={row.token}",
-        "Timestamp": timestamp(call.now),
-    }
+    id = call.new_id()
+    document = confirmation(
+        "SubscriptionConfirmation",
+        id=id,
+        token=row.token,
+        topic_arn=topic.arn,
+        subscription_arn=row.arn,
+        base_url=call.facts.base_url,
+        at=timestamp(call.now),
+    )
+    text = sealed(document, seal(call, string_to_sign(document), topic.settings.signature))
     # Questions are put in no order, but a FIFO queue takes nothing without a group.
     ordered = row.endpoint.endswith(".fifo")
-    message = Message(
-        document["MessageId"], "", group=row.arn if ordered else None, deduplication=document["MessageId"]
-    )
-    call.send(to_queue(topic, row.endpoint, message, orjson.dumps(document).decode(), {}))
-
-
-def timestamp(now: float) -> str:
-    """A moment as notifications say it."""
-    return datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    message = Message(id, "", group=row.arn if ordered else None, deduplication=id)
+    call.send(to_queue(topic, row.endpoint, message, text, {}))
 
 
 def given_up(call: Call, delivery: Deliver, reason: str) -> None:

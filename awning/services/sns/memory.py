@@ -17,6 +17,7 @@ from awning.services.sns import tables
 from awning.services.sns.attributes import Settings, default_policy, settings_of
 from awning.services.sns.filters import Filter
 from awning.services.sns.names import arn_of, topic_of
+from awning.services.sns.signing import Signer
 from awning.services.sns.subscription_attributes import filter_of
 
 
@@ -71,6 +72,7 @@ class Memory:
     def __init__(self) -> None:
         self.topics: dict[str, Topic] = {}
         self.by_id: dict[int, Topic] = {}
+        self.signer: Signer | None = None
 
     def add(self, topic: Topic) -> None:
         self.topics[topic.arn] = topic

@@ -6,22 +6,32 @@ import sqlite3
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
 
 from awning.auth.principal import ANONYMOUS, root_of
-from awning.contracts import Deliver
+from awning.contracts import Deliver, FindSigningKey, SigningKey
+from awning.gateway.signing_keys import SigningKeys
 from awning.kit.call import Call, Facts
+from awning.net.certificates import CertificateAuthority
 from awning.services.sns import SERVICE
 from awning.services.sns.memory import build
 
 ACCOUNT = "111122223333"
 OTHER = "444455556666"
 START = 1_700_000_000.0
+
+
+@cache
+def signing_key() -> SigningKey:
+    """A key for all tests: to make one takes long."""
+    with TemporaryDirectory() as folder:
+        return SigningKeys(CertificateAuthority(folder).signer_pem).find(FindSigningKey("sns"))
 
 
 class Letters:
@@ -46,6 +56,10 @@ class FakeRoom:
 
     def random(self, length: int) -> bytes:
         return self._random.randbytes(length)
+
+    def ask(self, question: Any, facts: Facts) -> SigningKey:
+        assert isinstance(question, FindSigningKey)
+        return signing_key()
 
     def new_id(self) -> str:
         return str(uuid.UUID(bytes=self.random(16), version=4))
