@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,6 +22,7 @@ from awning.gateway.pipeline import Gateway
 from awning.gateway.signing_keys import SigningKeys
 from awning.gateway.trail import merged, suggest
 from awning.gateway.trail_file import TrailFile
+from awning.hooks import Hooks
 from awning.kit.call import Call, Facts, service_facts
 from awning.kit.clock import Clock
 from awning.kit.courier import Courier
@@ -60,10 +63,13 @@ class Region:
     start() raises what the data folder or the listener refuses (awning.store.errors, OSError); stop() finishes what runs.
     """
 
-    def __init__(self, options: Options, journal: Journal, clock: Clock | None = None) -> None:
+    def __init__(
+        self, options: Options, journal: Journal, clock: Clock | None = None, hooks: Hooks | None = None
+    ) -> None:
         self.options = options
         self.journal = journal
         self.clock = clock or Clock()
+        self.hooks = hooks or Hooks(None, journal.notice)
         self.rooms: dict[str, Room] = {}
         self.couriers: dict[str, Courier] = {}
         self.passes: dict[str, Passes] = {}
@@ -73,8 +79,10 @@ class Region:
         self._answers: dict[type, Room] = {}
         self._accepts: dict[type, Room] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._carrying: list[asyncio.Task[None]] = []
+        self._carrying: dict[str, asyncio.Task[None]] = {}
         self._broken: dict[str, str] = {}
+        self._still = asyncio.Lock()
+        """Held by who needs all rooms to stand still together."""
 
     async def start(self) -> None:
         """Open the data folder, build the rooms, and listen."""
@@ -93,7 +101,7 @@ class Region:
             raise
         for room in self.rooms.values():
             self._tasks += self.passes[room.name].tasks()
-            self._carrying.append(asyncio.create_task(self.couriers[room.name].run(), name=f"{room.name}.outbox"))
+            self._send_for(room)
         self._tasks.append(asyncio.create_task(self.trail.run(), name="trail"))
         if "sns" in self.rooms:
             self.signing_keys.prepare(FindSigningKey("sns"))
@@ -107,7 +115,6 @@ class Region:
             self.rooms[room.name] = room
             self._answers.update(dict.fromkeys(service.answers, room))
             self._accepts.update(dict.fromkeys(service.accepts, room))
-            self.couriers[room.name] = Courier(room, self._accepts.get, self.journal.notice)
             self.passes[room.name] = Passes(room, self.journal.notice)
         entries = {name: Entry(room, registry) for name, room in self.rooms.items()}
         registry.verify(entries.values())
@@ -124,12 +131,19 @@ class Region:
             "clock": self._move_clock,
             "explain": self._explain,
             "suggest": self._suggest,
+            "reset": self._reset,
         }
         for room in self.rooms.values():
             for word, function in room.service.controls.items():
                 controls[f"{room.name}.{word}"] = partial(self._ask_room, room, function)
         pages = Pages(
-            self.health, lambda: self.exposition.text(), controls, options.domain, self.signing_keys.certificate
+            self.health,
+            lambda: self.exposition.text(),
+            controls,
+            options.domain,
+            self.signing_keys.certificate,
+            init=self.hooks.state,
+            well_known_anywhere=options.keys.well_known_anywhere,
         )
         self.gateway = Gateway(
             entries, access, self.clock, self.journal, pages, enforce=options.enforce, domain=options.domain
@@ -137,6 +151,14 @@ class Region:
         self.trail = TrailFile(self.folder.path, self.gateway.trail, self.journal.notice)
         self.trail.load()
         self.exposition = Exposition(self.rooms, self.gateway.requests, self._connections)
+
+    def _send_for(self, room: Room) -> None:
+        """Have what a room sends delivered, by a courier that knows nothing yet."""
+        courier = self.couriers[room.name] = Courier(room, self._accepts.get, self.journal.notice)
+        task = self._carrying.get(room.name)
+        if task is not None:
+            task.cancel()
+        self._carrying[room.name] = asyncio.create_task(courier.run(), name=f"{room.name}.outbox")
 
     def chosen(self) -> Sequence[Service]:
         """The rooms that this region runs."""
@@ -152,10 +174,10 @@ class Region:
         for courier in self.couriers.values():
             courier.stop()
         if self._carrying:
-            await asyncio.wait(self._carrying, timeout=grace)
-        for task in (*self._tasks, *self._carrying):
+            await asyncio.wait(self._carrying.values(), timeout=grace)
+        for task in (*self._tasks, *self._carrying.values()):
             task.cancel()
-        await asyncio.gather(*self._tasks, *self._carrying, return_exceptions=True)
+        await asyncio.gather(*self._tasks, *self._carrying.values(), return_exceptions=True)
         await self.trail.save()
         await self._close()
         self.journal.flush()
@@ -204,12 +226,43 @@ class Region:
             **{f"refused {reason}": count for reason, count in counters.refused.items()},
         }
 
-    def advance(self, seconds: float) -> None:
-        """Move the clock forward; waiters and couriers look again."""
+    async def advance(self, seconds: float) -> None:
+        """Move the clock forward, and return once all that this made due has been done: waiters, passes, deliveries."""
         self.clock.advance(seconds)
         for room in self.rooms.values():
             room.tick()
-            self.couriers[room.name].kick()
+        for passes in self.passes.values():
+            await passes.run_all()
+        for courier in self.couriers.values():
+            await courier.due_tried()
+
+    async def reset(self) -> None:
+        """Empty all rooms, durably, and show the real time again. Requests that come meanwhile wait; those under way end with
+        RegionReset, and nothing of them is kept. Raises OSError, sqlite3.Error: then the region stops, and its next start
+        finishes this."""
+        gateway = self.gateway
+        async with self._still, AsyncExitStack() as holds:
+            gateway.closed = asyncio.get_running_loop().create_future()
+            try:
+                for room in self.rooms.values():
+                    await holds.enter_async_context(room.writer.hold())
+                await asyncio.to_thread(self.folder.begin_emptying)
+                await asyncio.gather(*(asyncio.to_thread(room.empty) for room in self.rooms.values()))
+                for room in self.rooms.values():
+                    room.emptied()
+                    self.passes[room.name].emptied()
+                    self.couriers[room.name].drop()
+                    self._send_for(room)
+                gateway.epoch += 1
+                self.clock.restore()
+                await asyncio.to_thread(self.folder.end_emptying)
+            except BaseException:
+                gateway.stopping = True
+                self.stop_wanted.set()
+                raise
+            finally:
+                gateway.closed.set_result(None)
+                gateway.closed = None
 
     async def _status(self, _: dict[str, Any]) -> dict[str, Any]:
         passes = [
@@ -225,6 +278,7 @@ class Region:
             "port": listener.port if listener is not None else None,
             "enforce": self.options.enforce,
             "now": self.clock.now(),
+            "offset": self.clock.offset,
             "services": self.health(),
             "gauges": self.exposition.gauges(),
             "passes": passes,
@@ -244,7 +298,16 @@ class Region:
         seconds = given.get("seconds")
         if not isinstance(seconds, int | float) or isinstance(seconds, bool):
             raise ValueError("seconds must be a number.")
-        self.advance(seconds)
+        await self.advance(seconds)
+        if given.get("turn"):
+            await asyncio.sleep(max(0.0, self.clock.turn - (self.clock.now() - self.clock.offset)))
+        return {"now": self.clock.now(), "offset": self.clock.offset}
+
+    async def _reset(self, _: dict[str, Any]) -> dict[str, Any]:
+        try:
+            await asyncio.shield(asyncio.create_task(self.reset(), name="reset"))
+        except (OSError, sqlite3.Error) as error:
+            raise ValueError(f"The reset failed, and the region stops; its next start finishes it: {error}") from error
         return {"now": self.clock.now()}
 
     async def _explain(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -276,7 +339,8 @@ class Region:
             raise ValueError("passphrase must be a text.")
         rooms = [(room.database, room.writer, room.blobs) for room in self.rooms.values()]
         try:
-            size = await snapshot.save(self.folder, rooms, Path(target), passphrase=passphrase)
+            async with self._still:
+                size = await snapshot.save(self.folder, rooms, Path(target), passphrase=passphrase)
         except SnapshotError as error:
             raise ValueError(str(error)) from error
         return {"file": target, "bytes": size}

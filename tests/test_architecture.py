@@ -15,6 +15,7 @@ PACKAGE = Path(awning.__file__).parent
 # What each part may import, beside itself. Higher parts first.
 BELOW = {
     "__main__": {"cli"},
+    "testing": {"cli", ""},
     "cli": {"region", "gateway", "console", "kit", "contracts", "auth", "protocols", "store", "net", "engines", ""},
     "region": {
         "gateway",

@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from awning.cli import variables
 from awning.cli.control import running
+from awning.cli.fault import Fault
 from awning.cli.folders import add_data, cache_folder, data_folder
 from awning.store.errors import FolderError
 from awning.store.vault import Vault, exposed
@@ -167,6 +169,14 @@ def examine_variables() -> Iterator[Finding]:
         yield Finding("note", "AWS_ENDPOINT_URL is not set: clients of this shell go to AWS.", 'eval "$(awning env)"')
     else:
         yield Finding("ok", f"AWS_ENDPOINT_URL is {url}.")
-    for name in ("PERSISTENCE", "LOCALSTACK_AUTH_TOKEN", "LOCALSTACK_API_KEY"):
+    for name in ("LOCALSTACK_AUTH_TOKEN", "LOCALSTACK_API_KEY"):
         if os.environ.get(name):
-            yield Finding("note", f"{name} is set; awning needs no token and always keeps its data.", f"unset {name}")
+            yield Finding("note", f"{name} is set; awning needs no token.", f"unset {name}")
+    try:
+        given = variables.read()
+    except Fault as fault:
+        yield Finding("fault", str(fault), "Mend or unset it.")
+        return
+    if given.temporary:
+        yield Finding("note", "PERSISTENCE=0: `awning up` keeps nothing.", "unset PERSISTENCE")
+    yield from (Finding("note", note) for note in given.notes if not note.startswith("Variables read"))

@@ -18,7 +18,7 @@ COMMANDS = {
     "down": "stop the region that runs on a data folder",
     "status": "show what runs",
     "env": 'print variables for a shell: eval "$(awning env)"',
-    "reset": "delete all that a stopped region holds",
+    "reset": "delete all that a region holds",
     "doctor": "look for what is missing, and say how to mend it",
     "ca": "print the root certificate of the region's authority",
     "snapshot": "save a region to one file, or load one",

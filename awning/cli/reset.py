@@ -1,12 +1,14 @@
-"""`awning reset`: delete all that a stopped region holds. Its certificate authority stays, so that clients go on trusting it,
-and its master key, which reveals nothing more."""
+"""`awning reset`: delete all that a region holds, whether it runs or not.
+
+Its certificate authority stays, so that clients go on trusting it, and its master key, which reveals nothing more.
+"""
 
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 
+from awning.cli.control import ask, running
 from awning.cli.fault import Fault
 from awning.cli.folders import add_data, data_folder
 from awning.store.errors import FolderError
@@ -26,18 +28,23 @@ def run(arguments: argparse.Namespace) -> int:
     if not data.exists():
         print(f"There is nothing at {data}.")
         return 0
+    if not arguments.yes:
+        if not sys.stdin.isatty():
+            raise Fault(f"This deletes all of {data}; say --yes.")
+        if input(f"Delete all that the region at {data} holds? [y/N] ").strip().lower() not in ("y", "yes"):
+            return 1
+    if running(data):
+        if arguments.all:
+            raise Fault("A region that runs keeps its certificate authority; stop it with `awning down` first.")
+        ask(data, "reset")
+        print(f"Deleted what the region on {data} held; it goes on, empty.")
+        return 0
     try:
         folder = DataFolder.open(data)
     except FolderError as error:
         raise Fault(str(error)) from None
     try:
-        if not arguments.yes:
-            if not sys.stdin.isatty():
-                raise Fault(f"This deletes all of {data}; say --yes.")
-            if input(f"Delete all that the region at {data} holds? [y/N] ").strip().lower() not in ("y", "yes"):
-                return 1
-        for part in ("rooms", "blobs", *(("ca",) if arguments.all else ())):
-            shutil.rmtree(data / part, ignore_errors=False) if (data / part).exists() else None
+        folder.clear(*(("ca",) if arguments.all else ()))
     except OSError as error:
         raise Fault(f"{data}: {error.strerror or error}") from None
     finally:

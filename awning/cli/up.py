@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import errno
 import gc
 import ipaddress
 import os
 import resource
 import signal
+import threading
+from collections.abc import Coroutine
+from pathlib import Path
 
+from awning.cli import env, variables
 from awning.cli.fault import Fault
 from awning.cli.folders import add_data, cache_folder, data_folder
-from awning.gateway.access import RootKeys
+from awning.cli.temporary import TemporaryFolder
+from awning.cli.variables import Variables
+from awning.gateway.access import RootKeys, is_well_known
 from awning.gateway.journal import Journal
+from awning.hooks import WELL_KNOWN_FOLDER, Hooks
 from awning.region import ROOMS, Options, Region
 from awning.store.errors import DataError, FolderError
 
@@ -33,24 +41,65 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--iam", choices=("on", "off"), default="on", help="off: signatures are checked, permissions are not"
     )
+    parser.add_argument(
+        "--init",
+        metavar="FOLDER",
+        type=Path,
+        default=None,
+        help=f"scripts to run, in boot.d, start.d, ready.d and shutdown.d (default: {WELL_KNOWN_FOLDER})",
+    )
+    parser.add_argument(
+        "--temporary", action="store_true", help="keep nothing: a data folder of its own, removed at the end"
+    )
+    parser.add_argument(
+        "--exit-with-parent", action="store_true", help="stop when standard input ends, as it does when its parent dies"
+    )
     parser.add_argument("--log-json", action="store_true", help="log lines as JSON")
     parser.add_argument("--log-level", choices=("info", "error", "off"), default=None, help="which requests are logged")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run a region; returns 0 after a clean stop."""
-    options = read_options(arguments)
-    level = arguments.log_level or "info"
-    journal = Journal(json_lines=arguments.log_json, level=level)
+    given = variables.read()
+    if arguments.temporary and arguments.data:
+        raise Fault("Name a folder with --data, or say --temporary: not both.")
+    temporary = arguments.temporary or (given.temporary and not arguments.data)
+    folder = TemporaryFolder() if temporary else None
+    try:
+        options = read_options(arguments, given, folder.data if folder is not None else data_folder(arguments.data))
+        journal = Journal(json_lines=arguments.log_json, level=arguments.log_level or given.level or "info")
+        try:
+            for note in given.notes:
+                journal.notice(note)
+            if folder is not None:
+                journal.notice("Nothing is kept: the data folder is removed when the region stops.")
+            hooks = Hooks(init_folder(arguments.init, given.init), journal.notice)
+            run_loop(options, journal, hooks, exit_with_parent=arguments.exit_with_parent)
+        finally:
+            journal.close()
+    finally:
+        if folder is not None:
+            folder.remove()
+    return 0
+
+
+def run_loop(options: Options, journal: Journal, hooks: Hooks, *, exit_with_parent: bool) -> None:
+    """Run a region until it is to stop. Raises Fault."""
     import uvloop
 
     raise_file_limit()
-    try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(serve(options, journal))
-    finally:
-        journal.close()
-    return 0
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(options, journal, hooks, exit_with_parent=exit_with_parent))
+
+
+def init_folder(given: Path | None, named: str | None) -> Path:
+    """Return the folder of scripts. Raises Fault where the user names one that there is not."""
+    folder = given or (Path(named) if named else None)
+    if folder is None:
+        return WELL_KNOWN_FOLDER
+    if not folder.is_dir():
+        raise Fault(f"There is no folder {folder} with scripts to run.")
+    return folder.absolute()
 
 
 def raise_file_limit() -> None:
@@ -64,13 +113,13 @@ def raise_file_limit() -> None:
             return  # macOS refuses some values; the listener then takes fewer connections
 
 
-def read_options(arguments: argparse.Namespace) -> Options:
+def read_options(arguments: argparse.Namespace, given: Variables, data: Path) -> Options:
     """Turn arguments and variables into Options. Raises Fault."""
     host, port = listen_address(arguments)
     services = read_services(arguments.services or os.environ.get("SERVICES"))
-    domain = arguments.domain.lower().strip(".") if arguments.domain else None
+    domain = arguments.domain.lower().strip(".") if arguments.domain else given.domain
     return Options(
-        data=data_folder(arguments.data),
+        data=data,
         host=host,
         port=port,
         services=services,
@@ -113,6 +162,10 @@ def read_keys(host: str, domain: str | None) -> RootKeys:
     if bool(key) != bool(secret):
         raise Fault("Set both AWNING_ROOT_ACCESS_KEY_ID and AWNING_ROOT_SECRET_ACCESS_KEY, or neither.")
     anywhere = os.environ.get("AWNING_ALLOW_WELL_KNOWN_KEYS") == "1"
+    if anywhere and not key:
+        # Testcontainers' module gives its container these two, and its clients the same.
+        key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+        key, secret = (key, secret) if key and secret and not is_well_known(key) else (None, None)
     if not is_loopback(host) and not key and not anywhere:
         raise Fault(
             f"{host} can be reached from other machines: set AWNING_ROOT_ACCESS_KEY_ID and AWNING_ROOT_SECRET_ACCESS_KEY first."
@@ -128,9 +181,11 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-async def serve(options: Options, journal: Journal) -> None:
+async def serve(options: Options, journal: Journal, hooks: Hooks, *, exit_with_parent: bool = False) -> None:
     """Start a region, say so, and stop it when asked to. Raises Fault."""
-    region = Region(options, journal)
+    region = Region(options, journal, hooks=hooks)
+    for stage in ("BOOT", "START"):
+        await hooks.run(stage, {})
     try:
         await region.start()
     except (DataError, FolderError) as error:
@@ -140,18 +195,49 @@ async def serve(options: Options, journal: Journal) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, region.stop_wanted.set)
+    if exit_with_parent:
+        threading.Thread(target=stop_with_input, args=(loop, region), name="parent", daemon=True).start()
     announce(region, journal)
+    environment = script_variables(region)
+    await until_stopped(region, hooks.run("READY", environment))
+    journal.notice("Ready.")
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     await region.stop_wanted.wait()
+    await hooks.run("SHUTDOWN", environment)
     journal.notice("Stopping: finishing what runs.")
     await region.stop()
     journal.notice("Stopped.")
 
 
+async def until_stopped(region: Region, work: Coroutine[None, None, None]) -> None:
+    """Do some work; break it off where the region is to stop meanwhile."""
+    tasks = [asyncio.create_task(work), asyncio.create_task(region.stop_wanted.wait())]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def stop_with_input(loop: asyncio.AbstractEventLoop, region: Region) -> None:
+    """Stop the region when standard input ends. In a thread of its own."""
+    try:
+        while os.read(0, 4096):
+            continue
+    finally:
+        with contextlib.suppress(RuntimeError):  # the loop has ended before
+            loop.call_soon_threadsafe(region.stop_wanted.set)
+
+
+def script_variables(region: Region) -> dict[str, str]:
+    """The variables by which a script's AWS clients reach the region, as root."""
+    assert region.listener is not None
+    return env.variables(region.options.host, region.listener.port, None)
+
+
 def announce(region: Region, journal: Journal) -> None:
-    """Say where the region is, what is unusual about it, and that it is ready."""
+    """Say where the region is, and what is unusual about it."""
     options = region.options
     assert region.listener is not None
     if not options.enforce:
@@ -160,10 +246,11 @@ def announce(region: Region, journal: Journal) -> None:
         journal.notice(
             "WARNING: AWNING_ALLOW_WELL_KNOWN_KEYS=1: whoever reaches this port is root with the key `test`."
         )
+        if options.keys.access_key_id and not os.environ.get("AWNING_ROOT_ACCESS_KEY_ID"):
+            journal.notice(f"The key {options.keys.access_key_id} of AWS_ACCESS_KEY_ID is root, too.")
     host = f"[{options.host}]" if ":" in options.host else options.host
     journal.notice(f"awning at http://{host}:{region.listener.port} (and https), data in {region.folder.path}")
     journal.notice(f"services: {', '.join(sorted(region.rooms))}")
-    journal.notice("Ready.")
 
 
 def listen_fault(options: Options, error: OSError) -> str:

@@ -28,6 +28,7 @@ class Exchange:
         "context",
         "detail",
         "entry",
+        "epoch",
         "form",
         "host",
         "label",
@@ -45,10 +46,12 @@ class Exchange:
         "wire",
     )
 
-    def __init__(self, request: Request, request_id: str, now: float) -> None:
+    def __init__(self, request: Request, request_id: str, now: float, epoch: int = 0) -> None:
         self.request = request
         self.request_id = request_id
         self.now = now
+        self.epoch = epoch
+        """Which life of the region it came in; a reset begins another."""
         self.host = ""
         self.label = ""
         """The name that the host or the signature has for the service."""

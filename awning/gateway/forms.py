@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
+from awning.auth.claims import Claims
 from awning.auth.post_policy import FormRule, form_claims, verify_form
 from awning.auth.refused import Refused
 from awning.auth.signature import check_credential
@@ -165,8 +166,15 @@ def is_form(exchange: Exchange) -> bool:
     )
 
 
-async def take_in(exchange: Exchange, access: Access, translate: Callable[[Refused], ServiceError]) -> None:
+async def take_in(
+    exchange: Exchange,
+    access: Access,
+    signed_at: Callable[[float, Claims], float],
+    translate: Callable[[Refused], ServiceError],
+) -> None:
     """Read a form up to its file and prove it; fill the exchange with the PutObject that it stands for.
+
+    `signed_at(now, claims)` gives the time by which a signature's dates are judged.
 
     Raises ServiceError, Refused, BodyError. The place of the stages identify and receive.
     """
@@ -180,7 +188,7 @@ async def take_in(exchange: Exchange, access: Access, translate: Callable[[Refus
     first = await _read_fields(parser, blocks)
     bucket = unquote(exchange.path.strip(b"/").decode("latin-1"))
     fields = _filled_in(parser)
-    rule = _prove(exchange, access, fields, bucket)
+    rule = _prove(exchange, access, signed_at, fields, bucket)
     key = fields["key"]
     path = f"/{quote(bucket, safe='')}/{quote(key, safe='')}".encode()
     wire = Wire("PUT", path, b"", {}, b"")
@@ -230,13 +238,19 @@ def _filled_in(parser: FormParser) -> dict[str, str]:
     return fields
 
 
-def _prove(exchange: Exchange, access: Access, fields: Mapping[str, str], bucket: str) -> FormRule:
+def _prove(
+    exchange: Exchange,
+    access: Access,
+    signed_at: Callable[[float, Claims], float],
+    fields: Mapping[str, str],
+    bucket: str,
+) -> FormRule:
     """Prove who signed the form; where nobody did, the bucket's policy alone decides. Raises Refused."""
     claims = form_claims(fields)
     if claims is None:
         return FormRule(0, None, fields)
     credential = access.find(claims, exchange.request)
-    rule = verify_form(claims, fields, credential.secret, exchange.now, bucket=bucket)
+    rule = verify_form(claims, fields, credential.secret, signed_at(exchange.now, claims), bucket=bucket)
     check_credential(claims, exchange.now, active=credential.active, token=credential.token, expires=credential.expires)
     exchange.claims = claims
     exchange.region = claims.region or exchange.region

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from time import monotonic
 from typing import Any
 
+from awning.auth.claims import Claims
 from awning.auth.decision import Decision, Why
 from awning.auth.evaluate import decide
 from awning.auth.payload import PayloadRule, anonymous_rule, check_whole
@@ -30,7 +31,7 @@ from awning.gateway.pages import CERTIFICATES, Pages
 from awning.gateway.trail import Trail
 from awning.kit.call import Facts
 from awning.kit.clock import Clock
-from awning.kit.errors import AccessDenied, InternalFailure, NotImplementedHere, ServiceUnavailable
+from awning.kit.errors import AccessDenied, InternalFailure, NotImplementedHere, RegionReset, ServiceUnavailable
 from awning.kit.randomness import Randomness
 from awning.kit.tags import request_tags
 from awning.net.messages import BodyError, FileSlice, Request, Response
@@ -103,6 +104,9 @@ class Gateway:
         self.randomness = Randomness()
         self.trail = Trail()
         self.stopping = False
+        self.epoch = 0
+        self.closed: asyncio.Future[None] | None = None
+        """While the region is being emptied: done when requests may come in again."""
 
     async def handle(self, request: Request) -> Response:
         """Answer one request, whatever happens: the handler that listeners are given."""
@@ -112,7 +116,9 @@ class Gateway:
             page = await self.pages.find(request)
             if page is not None:
                 return page
-        exchange = Exchange(request, self.randomness.uuid(), self.clock.now())
+        if self.closed is not None:
+            await asyncio.shield(self.closed)
+        exchange = Exchange(request, self.randomness.uuid(), self.clock.now(), self.epoch)
         try:
             reply = await self.answer(exchange)
         except ServiceError as error:
@@ -149,7 +155,7 @@ class Gateway:
         """The stages, in their order."""
         self.address(exchange)
         if is_form(exchange):
-            await take_in(exchange, self.access, lambda refused: self.translate(exchange, refused))
+            await take_in(exchange, self.access, self.signed_at, lambda refused: self.translate(exchange, refused))
         else:
             self.identify(exchange)
             await self.receive(exchange)
@@ -157,6 +163,8 @@ class Gateway:
             await asyncio.get_running_loop().run_in_executor(None, self.understand, exchange)
         else:
             self.understand(exchange)
+        if exchange.epoch != self.epoch:
+            raise RegionReset
         self.authorise(exchange)
         entry, bound, call, params = exchange.needs()
         body = exchange.body
@@ -211,7 +219,7 @@ class Gateway:
             claims,
             request,
             credential.secret,
-            exchange.now,
+            self.signed_at(exchange.now, claims),
             service=exchange.entry.signing,
             bucket=exchange.virtual_host,
         )
@@ -219,6 +227,17 @@ class Gateway:
             claims, exchange.now, active=credential.active, token=credential.token, expires=credential.expires
         )
         exchange.principal = credential.principal
+
+    def signed_at(self, now: float, claims: Claims) -> float:
+        """The time by which a signature's date is judged, where the region's clock was moved.
+
+        What is signed in the old way tells only when it ends, by its signer's clock: the real time decides."""
+        clock = self.clock
+        if claims.scheme == "v4-header":
+            return clock.for_request(now, claims.timestamp)
+        if claims.scheme.startswith("v2"):
+            return now - clock.offset
+        return clock.for_lifetime(now, claims.timestamp)
 
     async def receive(self, exchange: Exchange) -> None:
         """Match the operation, and read the body unless the operation streams it.

@@ -85,6 +85,7 @@ class Call:
         "authorise",
         "body",
         "db",
+        "epoch",
         "facts",
         "now",
         "outgoing",
@@ -114,6 +115,7 @@ class Call:
         self.outgoing = 0
         self.pending: StillWaiting | None = None
         self.attempts = 0
+        self.epoch = room.epoch
 
     @property
     def memory(self) -> Any:

@@ -94,6 +94,28 @@ class Courier:
         self._stopping = True
         self._news.set()
 
+    def drop(self) -> None:
+        """Break off at once what is under way: the region was emptied, and its letters with it. Nothing of it is filed."""
+        for task in self._tasks():
+            task.cancel()
+
+    async def due_tried(self, seconds: float = 5.0) -> None:
+        """Return once each letter that is due has come or been tried, at the latest after so many seconds."""
+        until = asyncio.get_running_loop().time() + seconds
+        while not self._idle() and asyncio.get_running_loop().time() < until:
+            self.kick()
+            await asyncio.sleep(0.001)
+
+    def _idle(self) -> bool:
+        room = self.room
+        alarm = min(self.retries.next_alarm(), self.leaving.next_alarm())
+        return not (
+            self._tasks()
+            or self._queued()
+            or alarm <= room.clock.now()
+            or room.outbox.page(room.database.reader, self._cursor, 1)
+        )
+
     async def run(self) -> None:
         """Deliver until stopped, then let what is under way finish; when cancelled, break it off: its letters stay."""
         try:

@@ -4,6 +4,7 @@ ServiceError
 ├── (a room's own, in its errors.py: the class name is the AWS code)
 ├── NotImplementedHere     an operation, parameter or value that awning refuses by name
 ├── AccessDenied           a decision, with the explanation that led to it
+├── RegionReset            the region was emptied while the request was under way
 └── InternalFailure        our own fault
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from awning.protocols.errors import ServiceError
 
-__all__ = ["AccessDenied", "InternalFailure", "NotImplementedHere", "ServiceError", "ServiceUnavailable"]
+__all__ = ["AccessDenied", "InternalFailure", "NotImplementedHere", "RegionReset", "ServiceError", "ServiceUnavailable"]
 
 
 class NotImplementedHere(ServiceError):
@@ -40,3 +41,13 @@ class ServiceUnavailable(ServiceError):
 
     code = "ServiceUnavailable"
     status = 503
+
+
+class RegionReset(ServiceError):
+    """The region was emptied after this request came and before it was done; nothing of it was kept. Not to be retried."""
+
+    code = "RegionReset"
+    status = 409
+
+    def __init__(self) -> None:
+        super().__init__("The region was reset while this request was under way.")

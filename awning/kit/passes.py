@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from awning.kit.call import service_facts
+from awning.kit.errors import RegionReset
 from awning.kit.room import Room
 from awning.kit.service import Work
 
@@ -23,6 +24,8 @@ class PassState:
 
 
 _SWEEP_EVERY = 1.0
+_MOST_STEPS = 10_000
+"""Steps of one pass at once; each is bounded itself."""
 
 
 class Passes:
@@ -39,16 +42,33 @@ class Passes:
         self._report = report
         self._collected = False
 
+    def emptied(self) -> None:
+        """The room has been emptied: look for the blobs that it had."""
+        self._collected = False
+
+    async def run_all(self) -> None:
+        """Run each pass now, until it finds nothing more. Raises ValueError for one that fails."""
+        for (step, _), state in zip(self._steps(), self.states, strict=True):
+            try:
+                for _ in range(_MOST_STEPS):
+                    if not await step():
+                        break
+            except Exception as error:
+                raise ValueError(f"The pass {state.name} failed: {type(error).__name__}: {error}") from error
+
     def tasks(self) -> list[asyncio.Task[None]]:
         """Start a task per pass; cancel them to stop."""
-        room = self.room
-        steps: list[tuple[Callable[[], Awaitable[bool]], float]] = [
-            (partial(self._step, work), work.every) for work in room.service.work
-        ]
-        if room.service.keeps is not None:
-            steps.append((self._sweep, _SWEEP_EVERY))
-        pairs = zip(steps, self.states, strict=True)
+        pairs = zip(self._steps(), self.states, strict=True)
         return [asyncio.create_task(self._run(step, every, state), name=state.name) for (step, every), state in pairs]
+
+    def _steps(self) -> list[tuple[Callable[[], Awaitable[bool]], float]]:
+        service = self.room.service
+        steps: list[tuple[Callable[[], Awaitable[bool]], float]] = [
+            (partial(self._step, work), work.every) for work in service.work
+        ]
+        if service.keeps is not None:
+            steps.append((self._sweep, _SWEEP_EVERY))
+        return steps
 
     async def _run(self, step: Callable[[], Awaitable[bool]], every: float, state: PassState) -> None:
         while True:
@@ -56,6 +76,8 @@ class Passes:
             try:
                 more = await step()
                 state.last_error = None
+            except RegionReset:
+                more = True
             except Exception as error:
                 said, state.last_error = state.last_error, f"{type(error).__name__}: {error}"
                 if state.last_error != said:
@@ -71,6 +93,10 @@ class Passes:
         room, keeps = self.room, self.room.service.keeps
         assert keeps is not None
         if not self._collected:
-            await room.blobs.collect(lambda ids: keeps(room.call(service_facts(room.name)), ids))
             self._collected = True
+            try:
+                await room.blobs.collect(lambda ids: keeps(room.call(service_facts(room.name)), ids))
+            except BaseException:
+                self._collected = False
+                raise
         return await room.blobs.sweep(room.writer) > 0

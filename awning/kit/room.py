@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from awning.kit.call import Call, Facts, StillWaiting, service_facts
 from awning.kit.clock import Clock
 from awning.kit.deliveries import encode
+from awning.kit.errors import RegionReset
 from awning.kit.operation import Operation, Params
 from awning.kit.randomness import Randomness
 from awning.kit.service import Service
@@ -20,6 +21,7 @@ from awning.kit.waiters import Waiters
 from awning.store.blobs import Blobs
 from awning.store.completion import Completion
 from awning.store.database import Database
+from awning.store.emptying import Emptying
 from awning.store.folder import DataFolder
 from awning.store.outbox import Inbox, Outbox
 from awning.store.writer import Unit, Writer
@@ -89,6 +91,8 @@ class Run(Unit):
             # Its client went between being woken and now: the next in line takes its turn.
             call.wake(self.waits_for)
             return
+        if call.epoch != self.room.epoch:
+            raise RegionReset
         self.began = True
         call.db = db
         call.now = self.room.clock.now()
@@ -145,6 +149,7 @@ class Room:
     """A running service.
 
     generation: grows with each committed unit; what others keep of this room's answers is good while it stays the same.
+    epoch: grows when the room is emptied; what was begun before changes nothing any more.
     """
 
     def __init__(self, service: Service, folder: DataFolder, clock: Clock, neighbours: Neighbours) -> None:
@@ -156,6 +161,7 @@ class Room:
         self.new_id = self.randomness.uuid
         self.random = self.randomness.take
         self.generation = 0
+        self.epoch = 0
         self.database = Database(folder.database(service.name), service.schema)
         self.blobs = Blobs(folder.blobs(service.name), self.database)
         self.vault = folder.vault
@@ -167,6 +173,7 @@ class Room:
         self.waiters = Waiters(self.resubmit)
         self.stopping = False
         self._timer: asyncio.TimerHandle | None = None
+        self._emptying: Emptying | None = None
 
     async def run(self, operation: Operation, call: Call, params: Params) -> Any:
         """Run an operation and return its result; raises what it raises.
@@ -220,6 +227,22 @@ class Room:
         if due is not None:
             delay = max(0.0, due - self.clock.now())
             self._timer = asyncio.get_running_loop().call_later(delay, self.tick)
+
+    def empty(self) -> None:
+        """Make the database as new, durably. In a thread, while the writer is held. Raises sqlite3.Error."""
+        if self._emptying is None:
+            self._emptying = Emptying(self.service.schema)
+        self._emptying.run(self.database.writer)
+
+    def emptied(self) -> None:
+        """Go on with a room that has been emptied: with new memory, and nothing that was begun before changes it any more.
+        On the loop's thread, before the writer is let go."""
+        self.epoch += 1
+        self.memory = self.service.memory(self.database.writer) if self.service.memory else None
+        self.generation += 1
+        self.blobs.renew()
+        self.waiters.wake_all()
+        self.arm()
 
     def release_waiters(self) -> None:
         """Give every waiting call its answer now: the region stops."""

@@ -72,6 +72,11 @@ class Blobs:
         """Begin a new blob."""
         return BlobWriter(self, os.urandom(12).hex() + self._process)
 
+    def renew(self) -> None:
+        """After the room was emptied: let collect() look at all that was published until now, too."""
+        self._process = os.urandom(4).hex()
+        self._dropped.clear()
+
     def path(self, blob: str) -> Path:
         return self.root / blob[:2] / blob
 

@@ -10,11 +10,12 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from awning.store.errors import LockedFolder, NewerFolder, SnapshotRefused, UnreadableFolder
-from awning.store.files import sync_folder, write_whole
+from awning.store.files import remove, sync_folder, write_whole
 from awning.store.vault import CHECK_FILE, KEY_FILE, Vault
 
 FORMAT = 1
@@ -22,6 +23,7 @@ _LOCK = "awning.lock"
 _REGION = "region.json"
 _PARTS = ("rooms", "blobs", "ca")
 _KEYS = (KEY_FILE, CHECK_FILE)
+_EMPTYING = "emptying"
 
 
 class DataFolder:
@@ -32,6 +34,7 @@ class DataFolder:
     region.json      the format's version     awning.lock     flock'ed; holds the owner's process id
     master.key       unless it is given from outside
     vault.json       by which a master key is known to be the right one
+    emptying         there while the region is being emptied: the next start finishes what a crash cut short
     """
 
     def __init__(self, path: Path, lock: int, vault: Vault) -> None:
@@ -56,6 +59,8 @@ class DataFolder:
             raise UnreadableFolder(path, error.strerror or str(error)) from error
         try:
             _look(path)  # again: whoever had the lock until now may have changed it
+            if (path / _EMPTYING).exists():
+                _empty(path)
             for part in _PARTS:
                 (path / part).mkdir(mode=0o700, exist_ok=True)
             if not (path / _REGION).exists():
@@ -86,12 +91,36 @@ class DataFolder:
         """Return the folder of a room's blobs."""
         return self.path / "blobs" / name
 
+    def begin_emptying(self) -> None:
+        """Note, durably, that all is to go: from here on there is no way back. Raises OSError."""
+        write_whole(self.path / _EMPTYING, b"")
+
+    def end_emptying(self) -> None:
+        """Note that all databases have been emptied. Raises OSError."""
+        remove(self.path / _EMPTYING)
+        sync_folder(self.path)
+
+    def clear(self, *further: str) -> None:
+        """Delete all databases and blobs of a region that does not run, and the `further` parts ("ca"). Raises OSError."""
+        self.begin_emptying()
+        _empty(self.path, *further)
+
     def close(self) -> None:
         """Let the folder go. Safe to call twice."""
         if self._lock >= 0:
             os.ftruncate(self._lock, 0)
             os.close(self._lock)
             self._lock = -1
+
+
+def _empty(path: Path, *further: str) -> None:
+    for part in ("rooms", "blobs", *further):
+        if (path / part).exists():
+            shutil.rmtree(path / part)
+        (path / part).mkdir(mode=0o700)
+    sync_folder(path)
+    remove(path / _EMPTYING)
+    sync_folder(path)
 
 
 def check_format(path: Path, content: bytes) -> None:

@@ -132,10 +132,10 @@ def test_no_certificate_yet(tmp_path: Path) -> None:
     assert_one_line(awning("ca", "--data", tmp_path / "data"), "awning up")
 
 
-def test_reset_of_a_running_region_is_refused(own_region: LiveRegion) -> None:
+def test_a_running_region_keeps_its_certificate_authority(own_region: LiveRegion) -> None:
     own_region.start()
     own_region.client("s3").create_bucket(Bucket="kept")
-    assert_one_line(awning("reset", "--yes", "--data", own_region.data), str(own_region.data))
+    assert_one_line(awning("reset", "--yes", "--all", "--data", own_region.data), "awning down")
     assert own_region.client("s3").list_buckets()["Buckets"][0]["Name"] == "kept"
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import socket
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -139,8 +141,9 @@ def test_without_permissions_signatures_are_checked_all_the_same(tmp_path: Path)
     assert live.stop() == 0
 
 
-def test_what_was_signed_is_refused_once_its_time_is_over(tmp_path: Path) -> None:
-    """The clock is moved, as the user may move it."""
+def test_what_was_signed_is_refused_once_its_time_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The region's clock is moved, as the user may move it. What bears no date of its own, the old pre-signed URL, and requests
+    go by the real time."""
     live = LiveRegion(tmp_path / "data").start()
     s3 = live.client("s3")
     s3.create_bucket(Bucket="replayed")
@@ -150,7 +153,6 @@ def test_what_was_signed_is_refused_once_its_time_is_over(tmp_path: Path) -> Non
     urls = [client.generate_presigned_url("get_object", which, ExpiresIn=600) for client in versions.values()]
     uploads = [client.generate_presigned_url("put_object", which, ExpiresIn=600) for client in versions.values()]
     signed = [raw.sign(live, "GET", "/replayed/key").head, raw.sign(live, "DELETE", "/replayed/key").head]
-    queues = raw.sqs(live, "ListQueues")
 
     def replay(url: str, method: str = "GET", body: bytes = b"") -> tuple[int, bytes]:
         target = url.split("/", 3)[3]
@@ -163,9 +165,21 @@ def test_what_was_signed_is_refused_once_its_time_is_over(tmp_path: Path) -> Non
     assert [replay(url)[0] for url in urls] == [200] * 2
     assert raw.exchange(live, signed[0])[0] == 200
     ask(live.data, "clock", seconds=60)
-    for status, answer in [*map(replay, urls), *(replay(url, "PUT", b"altered") for url in uploads)]:
+    over = [versions["s3"].generate_presigned_url(name, which, ExpiresIn=0) for name in ("get_object", "put_object")]
+    for status, answer in [
+        *map(replay, (urls[0], over[0])),
+        *(replay(u, "PUT", b"new") for u in (uploads[0], over[1])),
+    ]:
         assert (status, b"<Code>AccessDenied</Code>" in answer, b"expired" in answer) == (403, True, True)
-    ask(live.data, "clock", seconds=600)
+    old = datetime.fromtimestamp(time.time() - 1000, UTC)
+    for module in ("botocore.auth", "botocore.crt.auth"):
+        monkeypatch.setattr(
+            f"{module}.get_current_datetime",
+            lambda remove_tzinfo=True: old.replace(tzinfo=None) if remove_tzinfo else old,
+        )
+    signed = [raw.sign(live, "GET", "/replayed/key").head, raw.sign(live, "DELETE", "/replayed/key").head]
+    queues = raw.sqs(live, "ListQueues")
+    monkeypatch.undo()
     for head in signed:
         status, answer = raw.exchange(live, head)
         assert (status, b"<Code>RequestTimeTooSkewed</Code>" in answer) == (403, True)
