@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 
 _PREFIX = "awning-temporary-"
+_LONGEST = 60
+"""Characters of a path in which the control socket's own still fits a socket's address."""
 _YOUNG = 60.0
 """Seconds for which a folder may be in the making."""
 
@@ -18,8 +20,11 @@ class TemporaryFolder:
     """A folder of our own in the system's temporary folder; `data` is the data folder in it. remove() takes all of it away."""
 
     def __init__(self) -> None:
-        sweep(Path(tempfile.gettempdir()))
-        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        base = Path(tempfile.gettempdir())
+        if len(str(base)) > _LONGEST:
+            base = Path("/tmp")
+        sweep(base)
+        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
         self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self.data = self.path / "data"

@@ -171,7 +171,7 @@ def test_a_region_that_cannot_start_says_why() -> None:
         Region(services=["cobol"]).start()
 
 
-def test_a_region_ends_with_its_parent_however_that_ends(tmp_path: Path) -> None:
+def test_a_region_ends_with_its_parent_however_that_ends(short_folder: Path) -> None:
     script = """
         import sys, time
         from awning.testing import Region
@@ -184,7 +184,7 @@ def test_a_region_ends_with_its_parent_however_that_ends(tmp_path: Path) -> None
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
+        env={**os.environ, "TMPDIR": str(short_folder)},
     )
     assert parent.stdout is not None
     pid, _, folder = parent.stdout.readline().strip().partition(" ")
@@ -196,4 +196,4 @@ def test_a_region_ends_with_its_parent_however_that_ends(tmp_path: Path) -> None
         time.sleep(0.05)
     assert not Path(folder).exists()
     assert not Path(f"/proc/{pid}/cmdline").exists() or not Path(f"/proc/{pid}/cmdline").read_bytes()
-    assert list(tmp_path.iterdir()) == []
+    assert list(short_folder.iterdir()) == []
