@@ -215,10 +215,8 @@ def test_the_known_page_resets_for_this_machine_and_for_no_web_page(region: Regi
         assert_empty(region)
 
 
-def test_a_killed_region_leaves_its_folder_for_the_next_to_sweep(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
+def test_a_killed_region_leaves_its_folder_for_the_next(short_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(short_folder))
     killed = Region().start()
     os.kill(killed.pid, signal.SIGKILL)
     killed.kill()
@@ -227,4 +225,4 @@ def test_a_killed_region_leaves_its_folder_for_the_next_to_sweep(
     os.utime(folder, (1, 1))
     with Region():
         assert not folder.exists()
-    assert list(tmp_path.iterdir()) == []
+    assert list(short_folder.iterdir()) == []
