@@ -254,7 +254,9 @@ class Region:
                     self.couriers[room.name].drop()
                     self._send_for(room)
                 gateway.epoch += 1
+                gateway.trail.clear()
                 self.clock.restore()
+                await self.trail.save()
                 await asyncio.to_thread(self.folder.end_emptying)
             except BaseException:
                 gateway.stopping = True

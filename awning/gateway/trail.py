@@ -132,6 +132,12 @@ class Trail:
             "explanations": self._explained.get(request_id, []),
         }
 
+    def clear(self) -> None:
+        """Forget everything: the region was emptied."""
+        for kept in (self._decided, self._explained, self.allowed, self.refused):
+            kept.clear()
+        self.changes += 1
+
     def saved(self) -> dict[str, Any]:
         """What each principal did, for a file."""
         return {

@@ -24,6 +24,7 @@ _REGION = "region.json"
 _PARTS = ("rooms", "blobs", "ca")
 _KEYS = (KEY_FILE, CHECK_FILE)
 _EMPTYING = "emptying"
+_TRAIL = "trail.json"
 
 
 class DataFolder:
@@ -118,6 +119,7 @@ def _empty(path: Path, *further: str) -> None:
         if (path / part).exists():
             shutil.rmtree(path / part)
         (path / part).mkdir(mode=0o700)
+    remove(path / _TRAIL)
     sync_folder(path)
     remove(path / _EMPTYING)
     sync_folder(path)
