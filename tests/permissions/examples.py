@@ -124,6 +124,24 @@ class Things:
         made = self._made("sns", "subscribe", TopicArn=self.topic, Protocol="sqs", Endpoint=self.queue_arn)
         return made["SubscriptionArn"]  # type: ignore[no-any-return]
 
+    @cached_property
+    def application(self) -> str:
+        made = self._made(
+            "sns",
+            "create_platform_application",
+            Name=self.name("app"),
+            Platform="GCM",
+            Attributes={"PlatformCredential": "key"},
+        )
+        return made["PlatformApplicationArn"]  # type: ignore[no-any-return]
+
+    @cached_property
+    def endpoint(self) -> str:
+        made = self._made(
+            "sns", "create_platform_endpoint", PlatformApplicationArn=self.application, Token=self.name("token")
+        )
+        return made["EndpointArn"]  # type: ignore[no-any-return]
+
     def _made(self, service: str, operation: str, **params: Any) -> Any:
         return getattr(self.client(service), operation)(**params)
 
@@ -178,6 +196,11 @@ NAMED: Mapping[str, Mapping[str, Maker]] = {
         "ActionName": lambda things: ["Publish"],
         "Label": lambda things: "label",
         "Token": lambda things: "0" * 64,
+        "PlatformApplicationArn": lambda things: things.application,
+        "EndpointArn": lambda things: things.endpoint,
+        "PhoneNumber": lambda things: "+15555550100",
+        "phoneNumber": lambda things: "+15555550100",
+        "OneTimePassword": lambda things: "000000",
     },
 }
 """By a member's name, wherever it is required."""
@@ -198,6 +221,14 @@ OF_OPERATIONS: Mapping[str, Mapping[str, Maker]] = {
         "OwnershipControls": lambda things: {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
     },
     "sqs.SetQueueAttributes": {"Attributes": lambda things: {"DelaySeconds": "1"}},
+    "sns.CreatePlatformApplication": {
+        "Name": lambda things: things.name("new"),
+        "Platform": lambda things: "GCM",
+        "Attributes": lambda things: {"PlatformCredential": "key"},
+    },
+    "sns.SetPlatformApplicationAttributes": {"Attributes": lambda things: {"Enabled": "true"}},
+    "sns.SetEndpointAttributes": {"Attributes": lambda things: {"Enabled": "true"}},
+    "sns.SetSMSAttributes": {"attributes": lambda things: {"DefaultSMSType": "Promotional"}},
     "sns.CreateTopic": {"Name": lambda things: things.name("new")},
     "sns.Subscribe": {"Endpoint": lambda things: things.queue_arn},
     "sns.Publish": {"TopicArn": lambda things: things.topic},

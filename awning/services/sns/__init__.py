@@ -2,9 +2,10 @@
 
 tables.py      all state               memory.py      what is derived
 names.py       ARNs                    conditions.py  the condition keys
-topics.py tags.py permissions.py subscriptions.py publishing.py     the operations
+topics.py tags.py permissions.py subscriptions.py publishing.py phones.py platforms.py     the operations
 attributes.py subscription_attributes.py message_attributes.py      what each may be
 fanout.py      from a message to its deliveries       offers.py     what other rooms may ask
+outgoing.py    the log of what is not sent further
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from __future__ import annotations
 from awning.contracts import MayPublish, PublishToTopic
 from awning.kit.service import Service, Work
 from awning.services.sns import (
-    conditions,
     fanout,
     memory,
     offers,
+    outgoing,
     permissions,
+    phones,
+    platforms,
     publishing,
     subscriptions,
     tables,
@@ -29,7 +32,7 @@ SERVICE = Service(
     name="sns",
     model="sns",
     protocols=("query",),
-    modules=(topics, tags, permissions, subscriptions, publishing),
+    modules=(topics, tags, permissions, subscriptions, publishing, phones, platforms),
     schema=tables.SCHEMA,
     memory=memory.build,
     guard=memory.guard,
@@ -38,5 +41,9 @@ SERVICE = Service(
     answers={MayPublish: offers.may_publish},
     accepts={PublishToTopic: offers.publish_to_topic},
     given_up=fanout.given_up,
-    work=(Work("forget duplicates", work.forget_duplicates, every=30.0),),
+    work=(
+        Work("forget duplicates", work.forget_duplicates, every=30.0),
+        Work("trim the log", outgoing.trim, every=30.0),
+    ),
+    controls={"log": outgoing.show},
 )

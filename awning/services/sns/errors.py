@@ -20,6 +20,10 @@ class EmptyBatchRequestException(ServiceError):
     """A batch has no entries."""
 
 
+class EndpointDisabledException(ServiceError):
+    """The device takes no messages."""
+
+
 class FilterPolicyLimitExceededException(ServiceError):
     """A topic has too many subscriptions with filter policies."""
 
@@ -40,6 +44,10 @@ class NotFoundException(ServiceError):
     """There is no such topic or subscription."""
 
 
+class PlatformApplicationDisabledException(ServiceError):
+    """The application takes no messages."""
+
+
 class ResourceNotFoundException(ServiceError):
     """There is nothing of this ARN that could have tags."""
 
@@ -50,6 +58,14 @@ class TagLimitExceededException(ServiceError):
 
 class TooManyEntriesInBatchRequestException(ServiceError):
     """A batch has more than ten entries."""
+
+
+class UserErrorException(ServiceError):
+    """The request cannot be, as things stand."""
+
+
+class VerificationException(ServiceError):
+    """The one-time password is wrong."""
 
 
 def invalid(what: str) -> InvalidParameterException:

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from awning.contracts import Deliver, SendToQueue
 from awning.kit.call import Call
-from awning.services.sns import tables
+from awning.kit.errors import ServiceError
+from awning.services.sns import outgoing, tables
 from awning.services.sns.memory import Memory, Subscription, Topic
 from awning.services.sns.message_attributes import Texts
 from awning.services.sns.notification import (
@@ -24,6 +25,7 @@ from awning.services.sns.notification import (
     string_to_sign,
     timestamp,
 )
+from awning.services.sns.platforms import push
 from awning.services.sns.seals import seal
 from awning.services.sns.subscription_attributes import dead_letter_arn
 
@@ -57,9 +59,24 @@ def deliver(call: Call, topic: Topic, message: Message) -> None:
             continue
         body = message.body_for(subscription.protocol)
         if subscription.filter is None or subscription.filter.matches(message.attributes, body):
-            if not subscription.raw and body not in documents:
-                documents[body] = _document(call, topic, message, body)
-            call.send(_letter(topic, subscription, message, body, documents))
+            _deliver(call, topic, subscription, message, body, documents)
+
+
+def _deliver(
+    call: Call, topic: Topic, subscription: Subscription, message: Message, body: str, documents: dict[str, Envelope]
+) -> None:
+    if subscription.protocol == "sqs":
+        if not subscription.raw and body not in documents:
+            documents[body] = _document(call, topic, message, body)
+        call.send(_letter(topic, subscription, message, body, documents))
+    elif subscription.protocol == "sms":
+        outgoing.keep(call, "sms", subscription.endpoint, body, topic=topic.arn, message=message.id)
+    else:
+        try:
+            push(call, subscription.endpoint, message.bodies or {}, body, message.id, topic.arn)
+        except ServiceError as error:
+            said = f"not delivered: {error.message}"
+            outgoing.keep(call, "push", subscription.endpoint, body, topic=topic.arn, message=message.id, about=said)
 
 
 def _letter(

@@ -13,10 +13,10 @@ from typing import Any, Final
 import orjson
 
 from awning.kit.call import Call
-from awning.kit.errors import NotImplementedHere
 from awning.kit.operation import ALL, Needs, Params, operation
 from awning.services.sns import message_attributes as attributes_of
-from awning.services.sns import tables
+from awning.services.sns import outgoing, tables
+from awning.services.sns.attributes import LARGEST
 from awning.services.sns.conditions import conditions
 from awning.services.sns.errors import (
     BatchEntryIdsNotDistinctException,
@@ -29,12 +29,15 @@ from awning.services.sns.errors import (
 from awning.services.sns.fanout import Message, deliver
 from awning.services.sns.memory import Topic
 from awning.services.sns.names import check_topic_arn, topic_arn
+from awning.services.sns.phones import is_number
+from awning.services.sns.platforms import push
 from awning.services.sns.topics import find
 
 DUPLICATES_FOR: Final = 300_000
 """Milliseconds in which a FIFO topic knows a message again."""
 
 _BATCH = 10
+_LONGEST_TEXT = 1_600
 _ENTRY_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _SUBJECT = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 _FIFO_ID = re.compile(r"[!-~]{1,128}")
@@ -51,9 +54,10 @@ _ENTRY = {
 
 
 def _target(call: Call, params: Params) -> str:
-    return check_topic_arn(
-        call, _one_target(params.get("topic_arn"), params.get("target_arn"), params.get("phone_number"))
-    )
+    if params.get("phone_number"):
+        return "*"
+    arn = _one_target(params.get("topic_arn"), params.get("target_arn"))
+    return arn if is_endpoint(arn) else check_topic_arn(call, arn)
 
 
 @operation(Needs("sns:Publish", _target), anonymous=True, honours={"message_attributes": ALL}, context=conditions)
@@ -70,7 +74,12 @@ def publish(
     message_group_id: str | None = None,
 ) -> dict[str, Any]:
     """Publish one message to a topic. A reply means that it will be delivered to all who are subscribed now."""
-    topic = find(call, _one_target(topic_arn, target_arn, phone_number))
+    if phone_number is not None:
+        return _text(call, phone_number, message, subject, message_attributes)
+    arn = _one_target(topic_arn, target_arn)
+    if is_endpoint(arn):
+        return _push(call, arn, message, message_structure, subject, message_attributes)
+    topic = find(call, arn)
     size = check_message(message, subject, message_attributes)
     if size > topic.settings.largest:
         raise invalid("Message too long")
@@ -126,8 +135,9 @@ def check_message(message: str, subject: str | None, attributes: attributes_of.A
     return size + attributes_of.check(attributes) if attributes else size
 
 
-def read_structure(message: str, structure: str | None) -> Mapping[str, str] | None:
-    """Return the message for each protocol, where it has several. Raises InvalidParameterException."""
+def read_structure(message: str, structure: str | None, needed: str = "default") -> Mapping[str, str] | None:
+    """Return the message for each protocol, where it has several; that for `needed` must be one. Raises
+    InvalidParameterException."""
     if structure is None or structure == "":
         return None
     if structure != "json":
@@ -139,7 +149,7 @@ def read_structure(message: str, structure: str | None) -> Mapping[str, str] | N
     if not isinstance(found, dict):
         raise invalid("Message Structure - JSON message body failed to parse")
     bodies = {protocol: text for protocol, text in found.items() if isinstance(text, str)}
-    if "default" not in bodies:
+    if needed and needed not in bodies:
         raise invalid("Message Structure - No default entry in JSON message body")
     return bodies
 
@@ -207,18 +217,53 @@ def accept(call: Call, topic: Topic, message: Message, deduplication: str) -> di
     return {"MessageId": message.id, "SequenceNumber": sequence}
 
 
-def _one_target(topic: str | None, target: str | None, phone: str | None) -> str:
-    if phone is not None:
-        raise NotImplementedHere("The parameter PhoneNumber is not implemented.")
+def _text(
+    call: Call, number: str, message: str, subject: str | None, attributes: attributes_of.Attributes | None
+) -> dict[str, Any]:
+    """Write a text message into the log."""
+    if not is_number(number):
+        raise invalid(f"PhoneNumber Reason: {number} is not valid to publish to")
+    check_message(message, subject, attributes)
+    if len(message) > _LONGEST_TEXT:
+        raise invalid("Message too long")
+    message_id = call.new_id()
+    outgoing.keep(call, "sms", number, message, message=message_id, about=_said(attributes))
+    return {"MessageId": message_id}
+
+
+def _push(
+    call: Call,
+    arn: str,
+    message: str,
+    structure: str | None,
+    subject: str | None,
+    attributes: attributes_of.Attributes | None,
+) -> dict[str, Any]:
+    """Write a message for one device into the log."""
+    if check_message(message, subject, attributes) > LARGEST:
+        raise invalid("Message too long")
+    bodies = read_structure(message, structure, "") or {}
+    message_id = call.new_id()
+    push(call, arn, bodies, bodies.get("default", message), message_id)
+    return {"MessageId": message_id}
+
+
+def _said(attributes: attributes_of.Attributes | None) -> str:
+    """What a text's attributes say of it (AWS.SNS.SMS.SenderID…), for the log."""
+    return " ".join(f"{name}={value.get('StringValue', '')}" for name, value in (attributes or {}).items())
+
+
+def is_endpoint(arn: str) -> bool:
+    """Whether this is a platform endpoint's ARN."""
+    return arn.startswith("arn:aws:sns:") and ":endpoint/" in arn
+
+
+def _one_target(topic: str | None, target: str | None) -> str:
     named = [arn for arn in (topic, target) if arn]
-    if len(named) != 1:
-        raise invalid(
-            "TopicArn or TargetArn Reason: no value for required parameter"
-            if not named
-            else "TopicArn Reason: Both TopicArn and TargetArn were given"
-        )
-    if ":endpoint/" in named[0]:
-        raise NotImplementedHere("Publishing to a platform endpoint is not implemented.")
+    if not named:
+        raise invalid("TopicArn or TargetArn Reason: no value for required parameter")
+    if len(named) == 2:
+        raise invalid("TopicArn Reason: Both TopicArn and TargetArn were given")
     return named[0]
 
 

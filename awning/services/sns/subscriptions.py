@@ -13,7 +13,12 @@ from awning.kit.errors import NotImplementedHere
 from awning.kit.operation import ALL, Needs, Params, operation
 from awning.services.sns import fanout, tables
 from awning.services.sns.conditions import conditions
-from awning.services.sns.errors import FilterPolicyLimitExceededException, NotFoundException, invalid
+from awning.services.sns.errors import (
+    FilterPolicyLimitExceededException,
+    InvalidParameterException,
+    NotFoundException,
+    invalid,
+)
 from awning.services.sns.memory import Memory, Topic
 from awning.services.sns.names import (
     PAGE,
@@ -25,13 +30,14 @@ from awning.services.sns.names import (
     topic_of,
     write_token,
 )
+from awning.services.sns.phones import is_number
 from awning.services.sns.subscription_attributes import changed, is_queue_arn, shown
 from awning.services.sns.topics import committed, find
 
 _PROTOCOLS: Final = frozenset(
     {"http", "https", "email", "email-json", "sms", "sqs", "application", "lambda", "firehose"}
 )
-_CARRIED: Final = frozenset({"sqs"})
+_CARRIED: Final = frozenset({"sqs", "sms", "application"})
 _FILTERS = 200
 _TOKEN_BYTES = 144
 _TOKEN_LIFE = 2 * 86_400_000
@@ -69,7 +75,7 @@ def subscribe(
 ) -> dict[str, Any]:
     """Subscribe an endpoint to a topic. A subscription that there is already, with the same attributes, is returned."""
     topic = find(call, topic_arn)
-    target = _check_endpoint(topic, protocol, endpoint)
+    target = _check_endpoint(call, topic, protocol, endpoint)
     wanted = changed({}, attributes or {}, protocol, topic.arn, subscribing=True)
     existing = tables.same_subscription(call.db, topic.id, protocol, target)
     if existing is None:
@@ -208,10 +214,10 @@ def _ask(call: Call, topic: Topic, row: tables.SubscriptionRow) -> tables.Subscr
 
 def _trusted(call: Call, protocol: str, endpoint: str) -> bool:
     """Whether who subscribes speaks for the endpoint."""
-    return protocol == "sqs" and endpoint.split(":")[4] == call.account
+    return protocol == "sms" or (protocol in ("sqs", "application") and endpoint.split(":")[4] == call.account)
 
 
-def _check_endpoint(topic: Topic, protocol: str, endpoint: str | None) -> str:
+def _check_endpoint(call: Call, topic: Topic, protocol: str, endpoint: str | None) -> str:
     """Return the endpoint. Raises InvalidParameterException where it, or its protocol, cannot be subscribed to this topic."""
     if protocol not in _PROTOCOLS:
         raise invalid(f"Amazon SNS does not support this protocol string: {protocol}")
@@ -219,6 +225,12 @@ def _check_endpoint(topic: Topic, protocol: str, endpoint: str | None) -> str:
         raise invalid("Endpoint Reason: no value for required parameter")
     if protocol not in _CARRIED:
         raise NotImplementedHere(f"The protocol {protocol} is not implemented.")
+    if topic.settings.fifo and protocol != "sqs":
+        raise invalid("Invalid parameter: Endpoint Reason: Please use FIFO SQS queue")
+    if protocol == "sms" and not is_number(endpoint):
+        raise InvalidParameterException(f"Invalid SMS endpoint: {endpoint}")
+    if protocol == "application" and tables.find_endpoint(call.db, endpoint) is None:
+        raise invalid(f"Endpoint Reason: Endpoint does not exist for endpoint arn{endpoint}")
     if protocol == "sqs":
         if not is_queue_arn(endpoint):
             raise invalid("SQS endpoint ARN")

@@ -58,6 +58,51 @@ SCHEMA = Schema(
         ) WITHOUT ROWID;
         CREATE INDEX duplicates_sent ON duplicates (sent);
         """,
+        """
+        CREATE TABLE phone_settings (
+            account TEXT NOT NULL,
+            region TEXT NOT NULL,
+            attributes TEXT NOT NULL,          -- JSON
+            PRIMARY KEY (account, region)
+        ) WITHOUT ROWID;
+        CREATE TABLE sandbox (                 -- telephone numbers to be verified
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            account TEXT NOT NULL,
+            region TEXT NOT NULL,
+            number TEXT NOT NULL,
+            password TEXT NOT NULL,            -- good once
+            status TEXT NOT NULL,
+            UNIQUE (account, region, number)
+        );
+        CREATE TABLE applications (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            arn TEXT NOT NULL UNIQUE,
+            account TEXT NOT NULL,
+            region TEXT NOT NULL,
+            attributes TEXT NOT NULL,          -- JSON, without
+            credentials BLOB NOT NULL          -- these: JSON, sealed
+        );
+        CREATE TABLE endpoints (               -- of applications
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            arn TEXT NOT NULL UNIQUE,
+            application INTEGER NOT NULL,
+            token TEXT NOT NULL,
+            attributes TEXT NOT NULL,          -- JSON
+            UNIQUE (application, token)
+        );
+        CREATE TABLE outgoing (                -- a log of texts and pushes; nothing else becomes of them
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            at INTEGER NOT NULL,
+            account TEXT NOT NULL,
+            region TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            target TEXT NOT NULL,
+            topic TEXT NOT NULL,
+            message TEXT NOT NULL,             -- its id
+            about TEXT NOT NULL,
+            body TEXT NOT NULL
+        );
+        """,
     )
 )
 
@@ -99,6 +144,47 @@ class SubscriptionRow(NamedTuple):
     asked: int
     authenticated: bool
     locked: bool
+
+
+class SandboxRow(NamedTuple):
+    """A telephone number that is to be verified, or is."""
+
+    id: int
+    number: str
+    password: str
+    status: str
+
+
+class ApplicationRow(NamedTuple):
+    """A platform application; `credentials` are sealed."""
+
+    id: int
+    arn: str
+    attributes: dict[str, str]
+    credentials: bytes
+
+
+class EndpointRow(NamedTuple):
+    """A device of a platform application."""
+
+    id: int
+    arn: str
+    application: int
+    attributes: dict[str, str]
+
+
+class OutgoingRow(NamedTuple):
+    """An entry of the log of texts and pushes."""
+
+    at: int
+    account: str
+    region: str
+    kind: str
+    target: str
+    topic: str
+    message: str
+    about: str
+    body: str
 
 
 def _topic(row: Any) -> TopicRow:
@@ -288,3 +374,174 @@ def delete_subscription(db: sqlite3.Connection, row: SubscriptionRow) -> None:
     """Delete a subscription; its topic counts it among those that there have been."""
     db.execute("DELETE FROM subscriptions WHERE id = ?", (row.id,))
     db.execute("UPDATE topics SET ended = ended + 1 WHERE id = ?", (row.topic,))
+
+
+# Texts and pushes
+
+
+def add_outgoing(db: sqlite3.Connection, entry: tuple[int, str, str, str, str, str, str, str, str]) -> None:
+    """Write an entry: OutgoingRow's members in their order."""
+    db.execute(
+        "INSERT INTO outgoing (at, account, region, kind, target, topic, message, about, body)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        entry,
+    )
+
+
+def trim_outgoing(db: sqlite3.Connection, keep: int, limit: int) -> bool:
+    """Forget up to `limit` entries that are not among the newest; return whether there may be more."""
+    found = db.execute(
+        "DELETE FROM outgoing WHERE id IN"
+        " (SELECT id FROM outgoing WHERE id <= (SELECT max(id) FROM outgoing) - ? ORDER BY id LIMIT ?)",
+        (keep, limit),
+    )
+    return found.rowcount == limit
+
+
+def list_outgoing(db: sqlite3.Connection, kind: str | None, target: str | None, limit: int) -> list[OutgoingRow]:
+    """The newest entries, the newest first."""
+    rows = db.execute(
+        "SELECT at, account, region, kind, target, topic, message, about, body FROM outgoing"
+        " WHERE (?1 IS NULL OR kind = ?1) AND (?2 IS NULL OR target = ?2) ORDER BY id DESC LIMIT ?3",
+        (kind, target, limit),
+    )
+    return [OutgoingRow._make(row) for row in rows]
+
+
+def phone_settings(db: sqlite3.Connection, account: str, region: str) -> dict[str, str]:
+    row = db.execute(
+        "SELECT attributes FROM phone_settings WHERE account = ? AND region = ?", (account, region)
+    ).fetchone()
+    return dict(orjson.loads(row[0])) if row else {}
+
+
+def keep_phone_settings(db: sqlite3.Connection, account: str, region: str, attributes: dict[str, str]) -> None:
+    db.execute("INSERT OR REPLACE INTO phone_settings VALUES (?, ?, ?)", (account, region, _text(attributes)))
+
+
+def sandbox_number(db: sqlite3.Connection, account: str, region: str, number: str) -> SandboxRow | None:
+    row = db.execute(
+        "SELECT id, number, password, status FROM sandbox WHERE account = ? AND region = ? AND number = ?",
+        (account, region, number),
+    ).fetchone()
+    return SandboxRow._make(row) if row else None
+
+
+def count_sandbox(db: sqlite3.Connection, account: str, region: str) -> int:
+    (count,) = db.execute("SELECT count(*) FROM sandbox WHERE account = ? AND region = ?", (account, region)).fetchone()
+    return int(count)
+
+
+def keep_sandbox(db: sqlite3.Connection, account: str, region: str, number: str, password: str, status: str) -> None:
+    db.execute(
+        "INSERT INTO sandbox (account, region, number, password, status) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET password = excluded.password, status = excluded.status",
+        (account, region, number, password, status),
+    )
+
+
+def delete_sandbox(db: sqlite3.Connection, account: str, region: str, number: str) -> bool:
+    """Forget a number; return whether it was there."""
+    found = db.execute("DELETE FROM sandbox WHERE account = ? AND region = ? AND number = ?", (account, region, number))
+    return found.rowcount == 1
+
+
+def list_sandbox(db: sqlite3.Connection, account: str, region: str, after: int, limit: int) -> list[SandboxRow]:
+    rows = db.execute(
+        "SELECT id, number, password, status FROM sandbox WHERE account = ? AND region = ? AND id > ? ORDER BY id LIMIT ?",
+        (account, region, after, limit),
+    )
+    return [SandboxRow._make(row) for row in rows]
+
+
+# Platform applications
+
+
+def _application(row: Any) -> ApplicationRow:
+    return ApplicationRow(row[0], row[1], orjson.loads(row[2]), row[3])
+
+
+def _endpoint(row: Any) -> EndpointRow:
+    return EndpointRow(row[0], row[1], row[2], orjson.loads(row[3]))
+
+
+def find_application(db: sqlite3.Connection, arn: str) -> ApplicationRow | None:
+    row = db.execute("SELECT id, arn, attributes, credentials FROM applications WHERE arn = ?", (arn,)).fetchone()
+    return _application(row) if row else None
+
+
+def application_attributes(db: sqlite3.Connection, application: int) -> dict[str, str]:
+    (text,) = db.execute("SELECT attributes FROM applications WHERE id = ?", (application,)).fetchone()
+    return dict(orjson.loads(text))
+
+
+def insert_application(
+    db: sqlite3.Connection, arn: str, account: str, region: str, attributes: dict[str, str], credentials: bytes
+) -> None:
+    db.execute(
+        "INSERT INTO applications (arn, account, region, attributes, credentials) VALUES (?, ?, ?, ?, ?)",
+        (arn, account, region, _text(attributes), credentials),
+    )
+
+
+def update_application(
+    db: sqlite3.Connection, application: int, attributes: dict[str, str], credentials: bytes
+) -> None:
+    db.execute(
+        "UPDATE applications SET attributes = ?, credentials = ? WHERE id = ?",
+        (_text(attributes), credentials, application),
+    )
+
+
+def list_applications(
+    db: sqlite3.Connection, account: str, region: str, after: int, limit: int
+) -> list[ApplicationRow]:
+    rows = db.execute(
+        "SELECT id, arn, attributes, credentials FROM applications WHERE account = ? AND region = ? AND id > ?"
+        " ORDER BY id LIMIT ?",
+        (account, region, after, limit),
+    )
+    return list(map(_application, rows))
+
+
+def delete_application(db: sqlite3.Connection, application: int) -> None:
+    """Delete an application and its endpoints."""
+    db.execute("DELETE FROM endpoints WHERE application = ?", (application,))
+    db.execute("DELETE FROM applications WHERE id = ?", (application,))
+
+
+def find_endpoint(db: sqlite3.Connection, arn: str) -> EndpointRow | None:
+    row = db.execute("SELECT id, arn, application, attributes FROM endpoints WHERE arn = ?", (arn,)).fetchone()
+    return _endpoint(row) if row else None
+
+
+def endpoint_of(db: sqlite3.Connection, application: int, token: str) -> EndpointRow | None:
+    """The endpoint of an application that has this token."""
+    row = db.execute(
+        "SELECT id, arn, application, attributes FROM endpoints WHERE application = ? AND token = ?",
+        (application, token),
+    ).fetchone()
+    return _endpoint(row) if row else None
+
+
+def insert_endpoint(db: sqlite3.Connection, arn: str, application: int, token: str, attributes: dict[str, str]) -> None:
+    db.execute(
+        "INSERT INTO endpoints (arn, application, token, attributes) VALUES (?, ?, ?, ?)",
+        (arn, application, token, _text(attributes)),
+    )
+
+
+def update_endpoint(db: sqlite3.Connection, endpoint: int, token: str, attributes: dict[str, str]) -> None:
+    db.execute("UPDATE endpoints SET token = ?, attributes = ? WHERE id = ?", (token, _text(attributes), endpoint))
+
+
+def list_endpoints(db: sqlite3.Connection, application: int, after: int, limit: int) -> list[EndpointRow]:
+    rows = db.execute(
+        "SELECT id, arn, application, attributes FROM endpoints WHERE application = ? AND id > ? ORDER BY id LIMIT ?",
+        (application, after, limit),
+    )
+    return list(map(_endpoint, rows))
+
+
+def delete_endpoint(db: sqlite3.Connection, endpoint: int) -> None:
+    db.execute("DELETE FROM endpoints WHERE id = ?", (endpoint,))

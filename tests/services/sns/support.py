@@ -21,6 +21,7 @@ from awning.kit.call import Call, Facts
 from awning.net.certificates import CertificateAuthority
 from awning.services.sns import SERVICE
 from awning.services.sns.memory import build
+from awning.store.vault import Seal
 
 ACCOUNT = "111122223333"
 OTHER = "444455556666"
@@ -52,6 +53,7 @@ class FakeRoom:
         self.service = SERVICE
         self.memory: Any = None
         self.outbox = Letters()
+        self.seal = Seal(bytes(32))
         self._random = Random(1)
 
     def random(self, length: int) -> bytes:
