@@ -1,4 +1,4 @@
-"""From a topic to queues: across regions and accounts, where policies let it.
+"""From a topic to queues: across regions and accounts, where policies let it, and in order.
 
 Each step is what a user does, by the client that users have.
 """
@@ -121,3 +121,24 @@ def test_a_queue_of_another_account_is_asked_by_message(region: Any, name: str) 
     region.client("sns", key=THEIRS).confirm_subscription(TopicArn=topic, Token=told["Token"])
     sns.publish(TopicArn=topic, Message="welcome")
     assert [json.loads(message["Body"])["Message"] for message in receive(sqs, url)] == ["welcome"]
+
+
+def test_a_fifo_topic_keeps_the_order_of_each_group(region: Any, name: str) -> None:
+    sns, sqs = region.client("sns"), region.client("sqs")
+    topic = sns.create_topic(
+        Name=f"{name}.fifo", Attributes={"FifoTopic": "true", "ContentBasedDeduplication": "true"}
+    )["TopicArn"]
+    url, arn = open_queue(sqs, topic, f"{name}.fifo", FifoQueue="true")
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+    for number in range(30):
+        for _ in range(2):
+            sns.publish(TopicArn=topic, Message=f"{number % 3} {number}", MessageGroupId=f"g{number % 3}")
+    found: list[str] = []
+    while len(found) < 30:
+        messages = receive(sqs, url)
+        assert messages
+        found += [message["Body"] for message in messages]
+    for group in "012":
+        numbers = [int(body[2:]) for body in found if body[0] == group]
+        assert numbers == sorted(numbers)
+        assert len(numbers) == 10

@@ -13,6 +13,7 @@ from __future__ import annotations
 from awning.contracts import MayPublish, PublishToTopic
 from awning.kit.service import Service, Work
 from awning.services.sns import (
+    conditions,
     fanout,
     memory,
     offers,
