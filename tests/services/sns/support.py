@@ -54,6 +54,7 @@ class FakeRoom:
         self.memory: Any = None
         self.outbox = Letters()
         self.seal = Seal(bytes(32))
+        self.epoch = 0
         self._random = Random(1)
 
     def random(self, length: int) -> bytes:
