@@ -43,7 +43,8 @@ class FindSession:
 
 @dataclass(frozen=True, slots=True)
 class RoleFacts:
-    """A role as sts needs it. `trust` is the trust policy's JSON text; `principal` has the role's policies and boundary."""
+    """A role as sts needs it. `trust` is the trust policy's JSON text, `trust_ids` whom its names
+    stand for; `principal` has the role's policies and boundary."""
 
     account: str
     name: str
@@ -53,6 +54,7 @@ class RoleFacts:
     max_session_seconds: int
     principal: Principal
     tags: Mapping[str, str] = field(default_factory=dict)
+    trust_ids: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,14 @@ class PrincipalExists:
     """Is there a user or role of this ARN (a resource's policy may name no others)? Answered by iam: bool."""
 
     arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindPrincipalIds:
+    """The unique ids of the users and roles of these ARNs (of a role's session its role's), by ARN; those that do not exist are
+    left out. Answered by iam: a mapping."""
+
+    arns: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,3 +168,36 @@ def test_a_policy_change_takes_effect_on_the_next_request(region: LiveRegion, me
     for _ in range(5):
         assert holds(region, member, yes)
         assert not holds(region, member, no)
+
+
+def test_a_policy_does_not_mean_the_successor_of_whom_it_names(
+    region: LiveRegion, member: dict[str, Any], name: str
+) -> None:
+    iam, s3 = region.client("iam"), region.client("s3")
+    statement = {"Effect": "Allow", "Principal": {"AWS": member["Arn"]}}
+    grant = {**statement, "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{name}"}
+    s3.create_bucket(Bucket=name)
+    s3.put_bucket_policy(Bucket=name, Policy=json.dumps({"Version": "2012-10-17", "Statement": [grant]}))
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [{**statement, "Action": "sts:AssumeRole"}]})
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+
+    def may(key: dict[str, Any]) -> set[bool]:
+        own = {"key": key["AccessKeyId"], "secret": key["SecretAccessKey"]}
+        sts = region.client("sts", **own)
+        return {
+            not denied(region.client("s3", **own).list_objects_v2, Bucket=name),
+            not denied(sts.assume_role, RoleArn=arn, RoleSessionName="s1"),
+        }
+
+    def named() -> set[str]:
+        bucket = json.loads(s3.get_bucket_policy(Bucket=name)["Policy"])
+        role = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
+        return {document["Statement"][0]["Principal"]["AWS"] for document in (bucket, role)}
+
+    assert (may(member), named()) == ({True}, {member["Arn"]})
+    iam.delete_access_key(UserName=name, AccessKeyId=member["AccessKeyId"])
+    iam.delete_user(UserName=name)
+    assert named() == {member["UserId"]}
+    assert iam.create_user(UserName=name)["User"]["Arn"] == member["Arn"]
+    successor = iam.create_access_key(UserName=name)["AccessKey"]
+    assert (may(successor), named()) == ({False}, {member["UserId"]})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from awning.contracts import FindCredential, FindPolicyText, FindRole, FindUser, PrincipalExists
+from awning.contracts import FindCredential, FindPolicyText, FindPrincipalIds, FindRole, FindUser, PrincipalExists
 from awning.kit.compiled import Compiled
 from awning.kit.service import Service
 from awning.services.iam import (
@@ -34,6 +34,7 @@ SERVICE = Service(
         FindCredential: offers.find_credential,
         FindUser: offers.find_user,
         FindRole: offers.find_role,
+        FindPrincipalIds: offers.find_principal_ids,
         PrincipalExists: offers.principal_exists,
         FindPolicyText: offers.find_policy_text,
     },

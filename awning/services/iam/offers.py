@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from awning.auth.principal import Principal, root_of
-from awning.contracts import Credential, FindCredential, FindPolicyText, FindRole, FindUser, PrincipalExists, RoleFacts
+from awning.contracts import (
+    Credential,
+    FindCredential,
+    FindPolicyText,
+    FindPrincipalIds,
+    FindRole,
+    FindUser,
+    PrincipalExists,
+    RoleFacts,
+)
 from awning.kit.call import Call
 from awning.kit.compiled import Compiled
 from awning.services.iam import managed, tables
@@ -38,6 +47,21 @@ def principal_exists(call: Call, question: PrincipalExists) -> bool:
     return found is not None and found.kind in ("user", "role")
 
 
+def find_principal_ids(call: Call, question: FindPrincipalIds) -> dict[str, str]:
+    """The unique ids of users and roles by ARN, of a role's session its role's."""
+    found: dict[str, str] = {}
+    for arn in question.arns:
+        _, _, service, _, account, path = arn.split(":", 5)
+        entity = (
+            tables.find_entity(call.db, account, "role", path.split("/")[1])
+            if service == "sts"
+            else tables.find_entity_by_arn(call.db, arn)
+        )
+        if entity is not None and entity.kind in ("user", "role"):
+            found[arn] = entity.id
+    return found
+
+
 def find_role(call: Call, question: FindRole) -> RoleFacts | None:
     """A role by its ARN; of its principal `caller_arn` and `user_id` are the role's own, not a session's."""
     role = tables.find_entity_by_arn(call.db, question.arn)
@@ -52,6 +76,7 @@ def find_role(call: Call, question: FindRole) -> RoleFacts | None:
         max_session_seconds=role.max_session or 3600,
         principal=principal_of(call, role),
         tags=role.tags,
+        trust_ids=role.trust_ids,
     )
 
 

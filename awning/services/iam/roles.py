@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from awning.kit.call import Call
+from awning.kit.named import Find, as_it_stands, ids_of
 from awning.kit.operation import ALL, Needs, operation
 from awning.services.iam import lookup, tables
 from awning.services.iam.create import check_new, refuse_delete
 from awning.services.iam.documents import check_trust, encode
 from awning.services.iam.errors import ValidationError
 from awning.services.iam.names import new_id, read_tags, write_tags
+from awning.services.iam.offers import find_principal_ids
 from awning.services.iam.pages import page
 from awning.services.iam.tables import Entity
 
@@ -18,7 +21,7 @@ _SHORTEST_SESSION = 3600
 _LONGEST_SESSION = 43200
 
 
-def describe(role: Entity, whole: bool = True) -> dict[str, Any]:
+def describe(call: Call, role: Entity, whole: bool = True) -> dict[str, Any]:
     """A Role as replies have it; lists leave out its boundary and tags."""
     result: dict[str, Any] = {
         "Path": role.path,
@@ -26,7 +29,7 @@ def describe(role: Entity, whole: bool = True) -> dict[str, Any]:
         "RoleId": role.id,
         "Arn": role.arn,
         "CreateDate": role.created,
-        "AssumeRolePolicyDocument": encode(role.trust or ""),
+        "AssumeRolePolicyDocument": encode(as_it_stands(_find(call), role.trust or "", role.trust_ids)),
         "MaxSessionDuration": role.max_session,
     }
     if role.description is not None:
@@ -64,15 +67,16 @@ def create_role(
     role = Entity(
         0, call.account, "role", role_name, path, new_id(call, "role"), call.now, permissions_boundary, read_tags(tags),
         assume_role_policy_document, description, max_session_duration,
+        ids_of(_find(call), assume_role_policy_document),
     )  # fmt: skip
     tables.add_entity(call.db, role)
-    return {"Role": describe(role)}
+    return {"Role": describe(call, role)}
 
 
 @operation(Needs("iam:GetRole", lookup.arn("role")), reads=True, context=lookup.conditions)
 def get_role(call: Call, role_name: str) -> dict[str, Any]:
     """Describe a role."""
-    return {"Role": describe(lookup.entity(call, "role", role_name))}
+    return {"Role": describe(call, lookup.entity(call, "role", role_name))}
 
 
 @operation(Needs("iam:ListRoles", lookup.path_arn("role")), reads=True)
@@ -86,7 +90,7 @@ def list_roles(
         lambda role: role.name.lower(),
         lambda after, limit: tables.list_entities(call.db, call.account, "role", path_prefix, after, limit),
     )
-    return {"Roles": [describe(role, whole=False) for role in found], **more}
+    return {"Roles": [describe(call, role, whole=False) for role in found], **more}
 
 
 @operation(Needs("iam:UpdateRole", lookup.arn("role")), context=lookup.conditions)
@@ -111,7 +115,7 @@ def update_role_description(call: Call, role_name: str, description: str) -> dic
     """Change a role's description."""
     role = lookup.entity(call, "role", role_name)
     tables.set_role(call.db, role.row, description, role.max_session)
-    return {"Role": describe(lookup.entity(call, "role", role_name))}
+    return {"Role": describe(call, lookup.entity(call, "role", role_name))}
 
 
 @operation(Needs("iam:UpdateAssumeRolePolicy", lookup.arn("role")), context=lookup.conditions)
@@ -119,7 +123,7 @@ def update_assume_role_policy(call: Call, role_name: str, policy_document: str) 
     """Replace a role's trust policy. Sessions that run already go on."""
     role = lookup.entity(call, "role", role_name)
     check_trust(call, policy_document)
-    tables.set_trust(call.db, role.row, policy_document)
+    tables.set_trust(call.db, role.row, policy_document, ids_of(_find(call), policy_document))
 
 
 @operation(Needs("iam:DeleteRole", lookup.arn("role")), context=lookup.conditions)
@@ -129,6 +133,11 @@ def delete_role(call: Call, role_name: str) -> None:
     refuse_delete("policies", "delete", tables.inline_policies(call.db, role.row))
     refuse_delete("all policies", "detach", tables.attached_policies(call.db, role.row))
     tables.remove_entity(call.db, role.row)
+
+
+def _find(call: Call) -> Find:
+    """Asks this room's own tables, as the running batch sees them."""
+    return partial(find_principal_ids, call)
 
 
 def _check_session(seconds: int) -> None:

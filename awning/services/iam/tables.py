@@ -91,14 +91,15 @@ SCHEMA: Final = Schema(
         ) WITHOUT ROWID;
         CREATE INDEX attachments_policy ON attachments (account, policy);
         """,
+        "ALTER TABLE entities ADD COLUMN trust_ids TEXT NOT NULL DEFAULT '{}'",
     )
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """A user, role or group. `created` in seconds since the epoch; `boundary` is a policy's ARN; the last three members
-    are a role's."""
+    """A user, role or group. `created` in seconds since the epoch; `boundary` is a policy's ARN; the last four members
+    are a role's; `trust_ids` are the unique ids of those whom its trust policy names."""
 
     row: int
     account: str
@@ -112,6 +113,7 @@ class Entity:
     trust: str | None = None
     description: str | None = None
     max_session: int | None = None
+    trust_ids: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def arn(self) -> str:
@@ -166,12 +168,12 @@ def arn_of(account: str, kind: str, path: str, name: str) -> str:
 
 # Users, roles, groups
 
-_ENTITY = "row, account, kind, name, path, id, created, boundary, tags, trust, description, max_session"
+_ENTITY = "row, account, kind, name, path, id, created, boundary, tags, trust, description, max_session, trust_ids"
 
 
 def _entity(row: tuple[Any, ...]) -> Entity:
     values = list(row)
-    values[8] = orjson.loads(values[8])
+    values[8], values[12] = orjson.loads(values[8]), orjson.loads(values[12])
     return Entity(*values)
 
 
@@ -222,7 +224,7 @@ def add_entity(db: sqlite3.Connection, entity: Entity) -> None:
     """Insert; `entity.row` is not looked at."""
     db.execute(
         "INSERT INTO entities (account, kind, folded, name, path, id, created, boundary, tags, trust, description,"
-        " max_session) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " max_session, trust_ids) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             entity.account,
             entity.kind,
@@ -236,6 +238,7 @@ def add_entity(db: sqlite3.Connection, entity: Entity) -> None:
             entity.trust,
             entity.description,
             entity.max_session,
+            orjson.dumps(dict(entity.trust_ids)).decode(),
         ),
     )
 
@@ -252,8 +255,10 @@ def set_entity_tags(db: sqlite3.Connection, row: int, tags: Mapping[str, str]) -
     db.execute("UPDATE entities SET tags = ? WHERE row = ?", (orjson.dumps(dict(tags)).decode(), row))
 
 
-def set_trust(db: sqlite3.Connection, row: int, document: str) -> None:
-    db.execute("UPDATE entities SET trust = ? WHERE row = ?", (document, row))
+def set_trust(db: sqlite3.Connection, row: int, document: str, ids: Mapping[str, str]) -> None:
+    db.execute(
+        "UPDATE entities SET trust = ?, trust_ids = ? WHERE row = ?", (document, orjson.dumps(dict(ids)).decode(), row)
+    )
 
 
 def set_role(db: sqlite3.Connection, row: int, description: str | None, max_session: int | None) -> None:

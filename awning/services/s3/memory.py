@@ -35,10 +35,10 @@ class Memory:
         """Return a compiled bucket policy; None where it is gone."""
         found = self.compiled.get(policy)
         if found is None:
-            text = tables.policy_of(db, policy)
-            if text is None:
+            stored = tables.policy_of(db, policy)
+            if stored is None:
                 return None
-            found = compile_policy(text, id=POLICY_ID, kind="resource")
+            found = compile_policy(stored[0], id=POLICY_ID, kind="resource", ids=stored[1])
             if len(self.compiled) >= MOST_KEPT:
                 self.compiled.clear()
             self.compiled[policy] = found

@@ -9,10 +9,13 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import orjson
+
 from awning.auth.policy import MalformedPolicy, Policy, compile_policy
 from awning.auth.public import is_public
 from awning.contracts import PrincipalExists
 from awning.kit.call import Call
+from awning.kit.named import as_it_stands, ids_of
 from awning.kit.operation import ALL, Needs, operation
 from awning.kit.service import Guard
 from awning.services.s3 import buckets, errors, names, receiving, tables
@@ -113,8 +116,6 @@ def _principals(statement: Mapping[str, Any]) -> Iterable[str]:
         if isinstance(principal, dict):
             for value in _list(principal.get("AWS")):
                 yield str(value)
-            for value in _list(principal.get("CanonicalUser")):
-                raise errors.NotImplementedHere(f"The principal CanonicalUser {value} is not implemented.")
 
 
 def _check_principals(call: Call, statements: Iterable[Mapping[str, Any]]) -> None:
@@ -167,17 +168,18 @@ def put_bucket_policy(
             f'"{names.bucket_arn(bucket)}" because public policies are prevented by the BlockPublicPolicy setting in S3 '
             "Block Public Access."
         )
-    tables.set_policy(call.db, found, call.new_id(), policy)
+    ids = orjson.dumps(ids_of(call.ask, policy)).decode()
+    tables.set_policy(call.db, found, call.new_id(), policy, ids)
     call.after(call.memory.known.clear)
 
 
 @operation(Needs("s3:GetBucketPolicy", names.of_bucket), reads=True, context=of_request)
 def get_bucket_policy(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> dict[str, Any]:
-    """Return the policy's text as it was put."""
+    """Return the policy's text as it was put, with unique ids for users and roles that are gone."""
     found = tables.policy_of(call.db, _own(call, bucket, expected_bucket_owner).policy)
     if found is None:
         raise errors.NoSuchBucketPolicy(bucket)
-    return {"Policy": found}
+    return {"Policy": as_it_stands(call.ask, *found)}
 
 
 @operation(Needs("s3:DeleteBucketPolicy", names.of_bucket), context=of_request)

@@ -95,6 +95,7 @@ SCHEMA = Schema(
         CREATE TABLE doomed_contents (content INTEGER PRIMARY KEY);
         CREATE TABLE doomed_buckets (bucket INTEGER PRIMARY KEY);
         """,
+        "ALTER TABLE policies ADD COLUMN ids TEXT NOT NULL DEFAULT '{}'",
     )
 )
 
@@ -230,18 +231,18 @@ def bucket_tags(db: sqlite3.Connection, bucket: int) -> list[list[str]] | None:
     return orjson.loads(tags) if tags else None
 
 
-def set_policy(db: sqlite3.Connection, bucket: Bucket, policy: str | None, text: str = "") -> None:
+def set_policy(db: sqlite3.Connection, bucket: Bucket, policy: str | None, text: str = "", ids: str = "{}") -> None:
     """Give a bucket a policy under a new id, or None. An id never names two texts, so what is compiled is kept by it."""
     db.execute("DELETE FROM policies WHERE policy = ?", (bucket.policy,))
     if policy is not None:
-        db.execute("INSERT INTO policies (policy, text) VALUES (?, ?)", (policy, text))
+        db.execute("INSERT INTO policies (policy, text, ids) VALUES (?, ?, ?)", (policy, text, ids))
     db.execute("UPDATE buckets SET policy = ? WHERE bucket = ?", (policy, bucket.bucket))
 
 
-def policy_of(db: sqlite3.Connection, policy: str | None) -> str | None:
-    """Return a policy's text."""
-    row = db.execute("SELECT text FROM policies WHERE policy = ?", (policy,)).fetchone()
-    return row[0] if row else None
+def policy_of(db: sqlite3.Connection, policy: str | None) -> tuple[str, dict[str, str]] | None:
+    """Return a policy's text, and the unique ids of those whom it names by ARN."""
+    row = db.execute("SELECT text, ids FROM policies WHERE policy = ?", (policy,)).fetchone()
+    return (row[0], orjson.loads(row[1])) if row else None
 
 
 # Objects -------------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ def guard(call: Call, arn: str) -> Guard | None:
     if role is None:
         return None
     compiled: Compiled = call.memory
-    return Guard(role.account, compiled.get("trust", arn, role.trust))
+    return Guard(role.account, compiled.get("trust", arn, role.trust, role.trust_ids))
 
 
 def role_arn(call: Call, params: Params) -> str:
