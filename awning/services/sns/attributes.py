@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
 from awning.auth.policy import MalformedPolicy, compile_policy
 from awning.kit.errors import NotImplementedHere
 from awning.services.sns.errors import InvalidParameterException, invalid
+from awning.services.sns.retries import check_topic_policy
 
 LARGEST: Final = 262_144
 """Bytes of a message, attributes included, where the topic does not say otherwise."""
@@ -24,7 +25,7 @@ _LARGEST_EVER = 1_048_576
 _SMALLEST_LIMIT = 1_024
 _LONGEST_POLICY = 30_720
 _BOOLEANS = {"true": "true", "false": "false"}
-_FIFO_ONLY = frozenset({"ContentBasedDeduplication", "FifoThroughputScope", "ArchivePolicy"})
+_FIFO_ONLY = frozenset({"ContentBasedDeduplication", "FifoThroughputScope"})
 _FEEDBACK = re.compile(
     r"(?:HTTP|Firehose|Lambda|Application|SQS)(?:(?:Success|Failure)FeedbackRoleArn|SuccessFeedbackSampleRate)"
 )
@@ -32,6 +33,7 @@ _FEEDBACK = re.compile(
 SETTABLE: Final = frozenset(
     {
         "ContentBasedDeduplication",
+        "DeliveryPolicy",
         "DisplayName",
         "FifoThroughputScope",
         "FifoTopic",
@@ -41,23 +43,6 @@ SETTABLE: Final = frozenset(
         "TracingConfig",
     }
 )
-
-DEFAULT_DELIVERY: Final[Mapping[str, Any]] = {
-    "http": {
-        "defaultHealthyRetryPolicy": {
-            "minDelayTarget": 20,
-            "maxDelayTarget": 20,
-            "numRetries": 3,
-            "numMaxDelayRetries": 0,
-            "numNoDelayRetries": 0,
-            "numMinDelayRetries": 0,
-            "backoffFunction": "linear",
-        },
-        "disableSubscriptionOverrides": False,
-        "defaultRequestPolicy": {"headerContentType": "text/plain; charset=UTF-8"},
-    }
-}
-"""The delivery policy of a topic that has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +95,8 @@ def changed(attributes: Mapping[str, str], name: str, value: str, arn: str) -> d
         raise invalid("AttributeName")
     if name in _FIFO_ONLY and attributes.get("FifoTopic") != "true":
         raise invalid(f"AttributeName Reason: {name} can only be set for FIFO topics")
-    if name == "Policy" and not value:
-        return {key: kept for key, kept in attributes.items() if key != "Policy"}
+    if name in ("Policy", "DeliveryPolicy") and not value:
+        return {key: kept for key, kept in attributes.items() if key != name}
     return {**attributes, name: check(name, value, arn)}
 
 
@@ -123,8 +108,8 @@ def refuse_by_name(name: str, value: str) -> None:
         raise NotImplementedHere("The topic attribute KmsMasterKeyId is not implemented: this region has no keys.")
     if _FEEDBACK.fullmatch(name):
         raise NotImplementedHere(f"The topic attribute {name} is not implemented: this region has no logs to write to.")
-    if name == "DataProtectionPolicy":
-        raise NotImplementedHere("The topic attribute DataProtectionPolicy is not implemented.")
+    if name in ("ArchivePolicy", "DataProtectionPolicy"):
+        raise NotImplementedHere(f"The topic attribute {name} is not implemented.")
 
 
 def check(name: str, value: str, arn: str) -> str:
@@ -148,6 +133,11 @@ def check(name: str, value: str, arn: str) -> str:
         if not (value.isascii() and value.isdigit() and _SMALLEST_LIMIT <= int(value[:10]) <= _LARGEST_EVER):
             raise invalid(f"MaximumMessageSize Reason: must be between {_SMALLEST_LIMIT} and {_LARGEST_EVER}")
         return str(int(value))
+    if name == "DeliveryPolicy":
+        try:
+            check_topic_policy(value)
+        except ValueError as error:
+            raise invalid(str(error)) from None
     if name == "Policy":
         check_policy(value, arn)
     return value

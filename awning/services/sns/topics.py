@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
 from awning.services.sns import attributes as attributes_of
@@ -27,6 +25,7 @@ from awning.services.sns.names import (
     topic_arn,
     write_token,
 )
+from awning.services.sns.retries import effective_of_topic
 from awning.services.sns.tags import read_tags
 
 
@@ -103,7 +102,7 @@ def get_topic_attributes(call: Call, topic_arn: str) -> dict[str, Any]:
             "SubscriptionsConfirmed": str(confirmed),
             "SubscriptionsPending": str(pending),
             "SubscriptionsDeleted": str(topic.ended),
-            "EffectiveDeliveryPolicy": orjson.dumps(attributes_of.DEFAULT_DELIVERY).decode(),
+            "EffectiveDeliveryPolicy": effective_of_topic(topic.attributes.get("DeliveryPolicy")),
         }
     }
 

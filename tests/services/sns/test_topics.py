@@ -83,7 +83,7 @@ def test_attributes_of_fifo_topics_are_refused_for_others(client: Client) -> Non
 
 
 def test_what_awaits_other_services_is_refused_by_name(client: Client) -> None:
-    for name in ("KmsMasterKeyId", "SQSFailureFeedbackRoleArn", "HTTPSuccessFeedbackSampleRate"):
+    for name in ("KmsMasterKeyId", "ArchivePolicy", "SQSFailureFeedbackRoleArn", "HTTPSuccessFeedbackSampleRate"):
         with pytest.raises(NotImplementedHere, match=name):
             client.topic(**{name: "x"})
     with pytest.raises(InvalidParameterException, match="Unknown attribute"):
@@ -200,3 +200,13 @@ def test_tags(client: Client) -> None:
         client.tag_resource(resource_arn=arn, tags=tags(**{f"t{number}": "" for number in range(50)}))
     with pytest.raises(ResourceNotFoundException):
         client.list_tags_for_resource(resource_arn=arn + "x")
+
+
+def test_a_delivery_policy_is_shown_with_what_it_leaves_open(client: Client) -> None:
+    arn = client.topic(DeliveryPolicy='{"http": {"defaultHealthyRetryPolicy": {"numRetries": 5}}}')
+    effective = json.loads(client.attributes(arn)["EffectiveDeliveryPolicy"])["http"]["defaultHealthyRetryPolicy"]
+    assert (effective["numRetries"], effective["minDelayTarget"]) == (5, 20)
+    with pytest.raises(InvalidParameterException):
+        client.set_topic_attributes(topic_arn=arn, attribute_name="DeliveryPolicy", attribute_value="{")
+    client.set_topic_attributes(topic_arn=arn, attribute_name="DeliveryPolicy", attribute_value="")
+    assert "DeliveryPolicy" not in client.attributes(arn)
