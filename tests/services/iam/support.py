@@ -54,6 +54,7 @@ class House:
             db=db,
             memory=service.memory(db),
             seal=Seal(bytes(32)),
+            epoch=0,
             random=random,
             new_id=lambda: f"00000000-0000-4000-8000-{next(counter):012}",
             ask=self.ask,
