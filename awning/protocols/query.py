@@ -207,9 +207,19 @@ class QueryFormat:
                 operation=action[:200], version=(version or "NO_VERSION_SPECIFIED")[:50]
             )
         fields = tree(form, malformed)
+        if "" in fields.values():
+            self._name_empty_lists(operation, fields)
         if facts.url_parameter and facts.url_parameter not in fields and len(wire.path) > 1:
             self._fill(operation, facts.url_parameter, fields, wire)
         return Match(operation, self.name, fields=fields)
+
+    def _name_empty_lists(self, operation: ModelOperation, fields: dict[str, Any]) -> None:
+        """Let an empty list, which is sent as an empty value of the list's own name, have the name that its items have."""
+        shape = operation.form(self.name).input
+        for name in [name for name, value in fields.items() if value == ""]:
+            member = shape.members.get(name) if shape is not None else None
+            if member is not None and member.item_name(name) != name:
+                fields.setdefault(member.item_name(name), fields.pop(name))
 
     def _fill(self, operation: ModelOperation, name: str, fields: dict[str, Any], wire: Wire) -> None:
         shape = operation.form(self.name).input

@@ -82,3 +82,21 @@ def test_iam_lets_a_user_in(aws_http: Aws, name: str) -> None:
 
 def test_a_wrong_secret_is_refused(aws_http: Aws) -> None:
     aws_http("s3", "ls", fails="SignatureDoesNotMatch", AWS_SECRET_ACCESS_KEY="wrong")
+
+
+def test_dead_letters_go_there_and_back(aws_http: Aws, name: str) -> None:
+    dead, jobs = f"{name}-dead", f"{name}-jobs"
+    aws_http("sqs", "create-queue", "--queue-name", dead)
+    arn = f"arn:aws:sqs:us-east-1:000000000000:{dead}"
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1})
+    attributes = json.dumps({"RedrivePolicy": policy, "VisibilityTimeout": "0"})
+    url = aws_http("sqs", "create-queue", "--queue-name", jobs, "--attributes", attributes)["QueueUrl"]
+    aws_http("sqs", "send-message", "--queue-url", url, "--message-body", "poison")
+    assert aws_http("sqs", "receive-message", "--queue-url", url)["Messages"]
+    assert aws_http("sqs", "receive-message", "--queue-url", url) == ""
+    assert aws_http("sqs", "start-message-move-task", "--source-arn", arn)["TaskHandle"]
+    (message,) = aws_http("sqs", "receive-message", "--queue-url", url, "--wait-time-seconds", "20")["Messages"]
+    assert message["Body"] == "poison"
+    (task,) = aws_http("sqs", "list-message-move-tasks", "--source-arn", arn)["Results"]
+    assert (task["Status"], task["ApproximateNumberOfMessagesMoved"]) == ("COMPLETED", 1)
+    aws_http("sqs", "start-message-move-task", "--source-arn", "nonsense", fails="InvalidParameterValue")

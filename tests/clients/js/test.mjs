@@ -62,6 +62,26 @@ async function messages() {
   await assert.rejects(client.send(new sqs.GetQueueUrlCommand({ QueueName: name })), { name: "QueueDoesNotExist" });
 }
 
+async function deadLetters() {
+  const client = new sqs.SQSClient({ maxAttempts: 1 });
+  const create = async (QueueName, Attributes) => (await client.send(new sqs.CreateQueueCommand({ QueueName, Attributes }))).QueueUrl;
+  const dead = await create(`${name}-dead`);
+  const SourceArn = `arn:aws:sqs:us-east-1:000000000000:${name}-dead`;
+  const RedrivePolicy = JSON.stringify({ deadLetterTargetArn: SourceArn, maxReceiveCount: 1 });
+  const QueueUrl = await create(`${name}-jobs`, { RedrivePolicy, VisibilityTimeout: "0" });
+  await client.send(new sqs.SendMessageCommand({ QueueUrl, MessageBody: "poison" }));
+  await client.send(new sqs.ReceiveMessageCommand({ QueueUrl }));
+  assert.equal((await client.send(new sqs.ReceiveMessageCommand({ QueueUrl }))).Messages, undefined);
+  const sources = await client.send(new sqs.ListDeadLetterSourceQueuesCommand({ QueueUrl: dead }));
+  assert.deepEqual(sources.queueUrls, [QueueUrl]);
+  const { TaskHandle } = await client.send(new sqs.StartMessageMoveTaskCommand({ SourceArn }));
+  assert.ok(TaskHandle);
+  const back = await client.send(new sqs.ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 20 }));
+  assert.equal(back.Messages[0].Body, "poison");
+  const { Results } = await client.send(new sqs.ListMessageMoveTasksCommand({ SourceArn }));
+  assert.equal(Results[0].Status, "COMPLETED");
+}
+
 async function identity() {
   const client = new sts.STSClient({ maxAttempts: 1 });
   assert.equal((await client.send(new sts.GetCallerIdentityCommand({}))).Account, "000000000000");
@@ -71,5 +91,6 @@ async function identity() {
 
 await objects();
 await messages();
+await deadLetters();
 await identity();
 console.log("all is well");

@@ -26,6 +26,7 @@ class FakeRoom:
     def __init__(self) -> None:
         self.service = SERVICE
         self.memory: Any = None
+        self.epoch = 0
         self._random = Random(1)
 
     def random(self, length: int) -> bytes:

@@ -266,3 +266,28 @@ def test_a_receiver_that_waits_hands_poison_over_and_goes_on_waiting(tmp_path: P
             assert await waiting == ["good"]
 
     run(test())
+
+
+def test_thousands_who_wait_cost_nothing_meanwhile(tmp_path: Path) -> None:
+    """While nobody sends, no call is run again, no batch is made, and the loop sets no timer but the one for their end."""
+    many = 2_000
+
+    async def test() -> None:
+        async with running(tmp_path) as sqs:
+            await sqs.create_queue(queue_name="jobs")
+            waiting = [asyncio.create_task(sqs.receive_message(wait_time_seconds=20)) for _ in range(many)]
+            while len(sqs.room.waiters) < many:
+                await asyncio.sleep(0.01)
+            runs: list[object] = []
+            submit, sqs.room.writer.submit = sqs.room.writer.submit, lambda unit: (runs.append(unit), submit(unit))[1]
+            tick, sqs.room.tick = sqs.room.tick, lambda: (runs.append("tick"), tick())[1]
+            await asyncio.sleep(0.5)
+            assert runs == []
+            for number in range(many):
+                await sqs.send_message(message_body=str(number))
+            answers = await asyncio.gather(*waiting)
+            assert sorted(int(answer["Messages"][0]["Body"]) for answer in answers) == list(range(many))
+            assert len(runs) == 2 * many
+            assert len(sqs.room.waiters) == 0
+
+    run(test())
