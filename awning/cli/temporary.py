@@ -12,6 +12,7 @@ from pathlib import Path
 _PREFIX = "awning-temporary-"
 _LONGEST = 60
 """Characters of a path in which the control socket's own still fits a socket's address."""
+_PATIENCE = 5.0
 _YOUNG = 60.0
 """Seconds for which a folder may be in the making."""
 
@@ -31,8 +32,15 @@ class TemporaryFolder:
 
     def remove(self) -> None:
         """Remove it. Raises OSError."""
-        if self.path.exists():
-            shutil.rmtree(self.path)
+        until = time.monotonic() + _PATIENCE
+        while self.path.exists():
+            try:
+                shutil.rmtree(self.path)
+            except OSError:
+                # A thread that the stop did not wait for may still put a file there.
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.02)
         os.close(self._lock)
 
 
