@@ -153,6 +153,26 @@ def delete_ten(stage: Stage) -> Plan:
     )
 
 
+def publish_raw(stage: Stage) -> Plan:
+    return _publish(stage, "orders-raw", {"RawMessageDelivery": "true"})
+
+
+def publish_signed(stage: Stage) -> Plan:
+    return _publish(stage, "orders-signed", {})
+
+
+def _publish(stage: Stage, name: str, attributes: dict[str, str]) -> Plan:
+    sns, sqs = (make_client(service, stage.running.endpoint) for service in ("sns", "sqs"))
+    topic = sns.create_topic(Name=name)["TopicArn"]
+    for number in range(3):
+        arn = ":".join([*topic.replace(":sns:", ":sqs:").split(":")[:5], f"bench-{name}-{number}"])
+        statement = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        sqs.create_queue(QueueName=arn.rpartition(":")[2], Attributes={"Policy": policy})
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes=attributes)
+    return Plan([stage.record("sns", "publish", TopicArn=topic, Message=stage.text(200)) for _ in range(DIFFERENT)])
+
+
 def _puts(stage: Stage, bucket: str, keys: list[str], size: int) -> list[Request]:
     return [
         stage.record("s3", "put_object", Bucket=bucket, Key=key, Body=stage.tenant.random.randbytes(size))
@@ -212,6 +232,8 @@ WORKLOADS = {
         Workload("delete", "SQS DeleteMessage", delete_message),
         Workload("receive-10", "SQS ReceiveMessage of 10", receive_ten, _has(rb'"ReceiptHandle"', 10)),
         Workload("delete-10", "SQS DeleteMessageBatch of 10", delete_ten, _has(rb'"Id"', 10)),
+        Workload("publish", "SNS Publish to 3 queues, raw", publish_raw, _has(rb"<MessageId>"), budget="≤ 150 µs"),
+        Workload("publish-signed", "SNS Publish to 3 queues, signed documents", publish_signed, _has(rb"<MessageId>")),
         Workload("put", "S3 PutObject, 1 KiB", put_object, budget="≤ 55 µs"),
         Workload("get", "S3 GetObject, 1 KiB", get_object, lambda body: len(body) == 1024, budget="≤ 40 µs"),
         Workload("list", "S3 ListObjectsV2, 1,000 keys", list_objects, _has(rb"<Key>", 1000), budget="≤ 3 ms"),

@@ -23,6 +23,8 @@ from awning.services.sns.errors import (
 from awning.services.sns.names import read_token, write_token
 
 _E164 = re.compile(r"\+?[1-9]\d{1,14}")
+_WRITTEN = re.compile(r"\+?\d(?:[-./ ]?\d)*")
+_MARKS = re.compile(r"[-./ ]")
 _SENDER = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9]{1,11}")
 _TYPES = frozenset({"Promotional", "Transactional"})
 _SETTINGS: Final = frozenset(
@@ -38,6 +40,11 @@ _SETTINGS: Final = frozenset(
 _AWAITED = frozenset({"DeliveryStatusIAMRole", "DeliveryStatusSuccessSamplingRate", "UsageReportS3Bucket"})
 _SANDBOX_MOST = 10
 _PAGE = 100
+
+
+def is_written_number(text: str) -> bool:
+    """Whether a person may have written a telephone number so: single marks may part its digits."""
+    return _WRITTEN.fullmatch(text) is not None and is_number(_MARKS.sub("", text))
 
 
 def is_number(number: str) -> bool:

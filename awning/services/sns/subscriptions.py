@@ -30,7 +30,7 @@ from awning.services.sns.names import (
     topic_of,
     write_token,
 )
-from awning.services.sns.phones import is_number
+from awning.services.sns.phones import is_written_number
 from awning.services.sns.subscription_attributes import changed, is_queue_arn, shown
 from awning.services.sns.topics import committed, find
 
@@ -227,7 +227,7 @@ def _check_endpoint(call: Call, topic: Topic, protocol: str, endpoint: str | Non
         raise NotImplementedHere(f"The protocol {protocol} is not implemented.")
     if topic.settings.fifo and protocol != "sqs":
         raise invalid("Invalid parameter: Endpoint Reason: Please use FIFO SQS queue")
-    if protocol == "sms" and not is_number(endpoint):
+    if protocol == "sms" and not is_written_number(endpoint):
         raise InvalidParameterException(f"Invalid SMS endpoint: {endpoint}")
     if protocol == "application" and tables.find_endpoint(call.db, endpoint) is None:
         raise invalid(f"Endpoint Reason: Endpoint does not exist for endpoint arn{endpoint}")

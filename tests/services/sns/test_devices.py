@@ -59,8 +59,10 @@ def test_a_subscribed_number_gets_its_own_message(bench: Bench, client: Client) 
     client.publish(topic_arn=topic, message='{"default": "d", "sms": "short"}', message_structure="json")
     (entry,) = log(bench, kind="sms", target=NUMBER)
     assert (entry["body"], entry["topic"]) == ("short", topic)
-    with pytest.raises(InvalidParameterException, match="Invalid SMS endpoint"):
-        client.subscribe(topic_arn=topic, protocol="sms", endpoint="hello")
+    client.subscribe(topic_arn=topic, protocol="sms", endpoint="+15/55-123.4567")
+    for wrong in ("hello", "+15--551234567", "/15-551234567", "15551234567.", "NAA+15551234567"):
+        with pytest.raises(InvalidParameterException, match="Invalid SMS endpoint"):
+            client.subscribe(topic_arn=topic, protocol="sms", endpoint=wrong)
 
 
 def test_settings_of_texts(client: Client) -> None:
