@@ -76,7 +76,7 @@ def test_the_environment_leads_other_clients_here_and_is_put_back(
     monkeypatch.setenv("AWS_PROFILE", "production")
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://elsewhere.example")
     assert region.session().client("sts").get_caller_identity()["Arn"] == "arn:aws:iam::000000000000:root"
-    before = dict(os.environ)
+    before, session = dict(os.environ), boto3.DEFAULT_SESSION
     with region.environment(region_name="eu-central-1"):
         boto3.client("sqs").create_queue(QueueName="jobs")
         boto3.client("s3").list_buckets()
@@ -85,7 +85,7 @@ def test_the_environment_leads_other_clients_here_and_is_put_back(
             boto3.client("sqs").list_queues()
         assert boto3.client("sqs").list_queues()["QueueUrls"][0].endswith("/jobs")
     assert dict(os.environ) == before
-    assert boto3.DEFAULT_SESSION is None
+    assert boto3.DEFAULT_SESSION is session
     assert region.client("sqs", region_name="eu-central-1").list_queues()["QueueUrls"]
 
 
