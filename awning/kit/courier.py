@@ -50,7 +50,7 @@ class Post:
 
     room: Room | None
     known: set[int]
-    queue: deque[Letter] = field(default_factory=deque)
+    queue: deque[Parcel] = field(default_factory=deque)
     task: asyncio.Task[None] | None = None
 
 
@@ -183,7 +183,7 @@ class Courier:
             else:
                 held = self.retries.get(key) if letter.group else None
                 if held is None:
-                    self._post(letter.kind).queue.append(letter)
+                    self._post(letter.kind).queue.append(Parcel(letter, None))
                 elif not held.under_way and held.alarm is None:
                     self.retries.wake(held)
             self._cursor = letter.seq
@@ -238,7 +238,7 @@ class Courier:
             else:
                 for letter in letters:
                     lane.under_way.add(letter.seq)
-                    self._post(letter.kind).queue.append(letter)
+                    self._post(letter.kind).queue.append(Parcel(letter, None))
         return True
 
     # Carriers: what leaves the region.
@@ -340,16 +340,19 @@ class Courier:
         parcels: list[Parcel] = []
         size = 0
         while post.queue and len(parcels) < _SHEAF and size < _SHEAF_BYTES:
-            letter = post.queue.popleft()
-            parcel = Parcel(letter, None)
+            parcel = post.queue.popleft()
+            letter = parcel.letter
+            parcels.append(parcel)
+            size += 0 if letter.payload is None else len(letter.payload)
             try:
-                parcel.delivery = self._open(letter)
+                if parcel.delivery is None:
+                    parcel.delivery = self._open(letter)
                 if post.room is None:
                     raise LookupError(f"No room accepts {letter.kind}.")
             except Exception as error:
                 parcel.error = error
-            size += 0 if letter.payload is None else len(letter.payload)
-            parcels.append(parcel)
+                if letter.group:
+                    break  # nothing of its group may pass it
         return parcels
 
     def _open(self, letter: Letter) -> Deliver:
@@ -379,16 +382,16 @@ class Courier:
         held = {key for key in failed if key[1]}
         for key in failed:
             self.retries.open(key)
-        untried = [parcel.letter for parcel in parcels if not parcel.came and parcel.error is None]
+        untried = [parcel for parcel in parcels if not parcel.came and parcel.error is None]
         post.queue.extendleft(reversed(untried))
         if held:
             waiting = list(post.queue)
             post.queue.clear()
-            for letter in waiting:
-                if (letter.arn, letter.group) in held:
-                    self._leave_lane(letter)  # it follows through its lane
+            for parcel in waiting:
+                if (parcel.letter.arn, parcel.letter.group) in held:
+                    self._leave_lane(parcel.letter)  # it follows through its lane
                 else:
-                    post.queue.append(letter)
+                    post.queue.append(parcel)
 
     # Filing: what the sender notes of a try.
 
