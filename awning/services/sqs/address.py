@@ -14,6 +14,7 @@ from awning.services.sqs.errors import InvalidAddress, InvalidParameterValue
 _URL = re.compile(r"(?:https?://([^/?#]+))?/(?:queue/(?:([a-z0-9-]+)/)?)?(\d{12})/([A-Za-z0-9_.-]{1,80})/?")
 _REGION_IN_HOST = re.compile(r"(?:sqs(?:-fips)?\.([a-z]{2}(?:-[a-z]+)+-\d)\.|([a-z]{2}(?:-[a-z]+)+-\d)\.queue\.)")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
+_PLAIN = re.compile(r"[A-Za-z0-9_-]{1,80}(?:\.fifo)?")
 _SUFFIX = ".fifo"
 _LONGEST = 80
 
@@ -57,9 +58,11 @@ def place(call: Call, queue_url: str) -> tuple[str, str, str]:
     """Return the region, account and name that a QueueUrl means in a call. Raises InvalidAddress.
 
     A signature says its region, and the URL may name no other. What nobody signed acts where the URL says; where that names no
-    region, in the one of the request's host.
+    region, in the one of the request's host. A bare name is the caller's own queue.
     """
     region = call.region
+    if _PLAIN.fullmatch(queue_url) and call.principal.kind != "anonymous":
+        return region, call.account, queue_url
     if call.principal.kind == "anonymous" and (found := _URL.fullmatch(queue_url)) is not None:
         region = found[2] or (found[1] and region_in(found[1])) or region
     return (region, *locate(queue_url, region))

@@ -58,6 +58,7 @@ def test_the_longest_name(client: Client) -> None:
         "http://localhost:4566/queue/us-east-1/111122223333/jobs",
         "http://localhost:4566/queue/111122223333/jobs",
         "/111122223333/jobs",
+        "jobs",
     ],
 )
 def test_every_form_of_url_finds_the_queue(client: Client, queue: OneQueue, url: str) -> None:
@@ -68,8 +69,8 @@ def test_every_form_of_url_finds_the_queue(client: Client, queue: OneQueue, url:
 @pytest.mark.parametrize(
     "url",
     [
-        "jobs",
         "",
+        "my jobs",
         "http://localhost:4566/",
         "http://localhost:4566/jobs",
         "http://localhost:4566/1/jobs",
