@@ -147,6 +147,44 @@ class MayPublish:
 
 
 @dataclass(frozen=True, slots=True)
+class FindClient:
+    """The HTTP client for what the region itself calls. Answered by the region: net.client.Client."""
+
+
+@dataclass(frozen=True, slots=True)
+class FindMailSpool:
+    """The folder in which mail lies that nobody carries further. Answered by the region: a Path; it may not be there yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostToEndpoint(Deliver):
+    """What a topic has for an HTTP or HTTPS endpoint. Carried by sns.
+
+    `arn` is the subscription's. `type` is Notification or SubscriptionConfirmation; `body` is what is posted, `raw` without
+    a document around it.
+    """
+
+    type: str = ""
+    topic_arn: str = ""
+    message_id: str = ""
+    body: str = ""
+    raw: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MailTo(Deliver):
+    """A mail from a topic. Carried by sns, into the spool. `arn` is the subscription's, `sender` what is shown of the topic,
+    `created` in seconds since the epoch."""
+
+    type: str = ""
+    message_id: str = ""
+    sender: str = ""
+    subject: str = ""
+    body: str = ""
+    created: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class SendToQueue(Deliver):
     """A message for a queue, whose policy decides. Accepted by sqs; raises Undeliverable where it may not, or where there is
     no such queue.

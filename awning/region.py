@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from awning.contracts import FindSigningKey
+from awning.contracts import FindClient, FindMailSpool, FindSigningKey
 from awning.gateway.access import Access, RootKeys
 from awning.gateway.catalogue import Entry
 from awning.gateway.exposition import Exposition
@@ -30,6 +30,7 @@ from awning.kit.passes import Passes
 from awning.kit.room import Room
 from awning.kit.service import Service
 from awning.net.certificates import CertificateAuthority
+from awning.net.client import Client
 from awning.net.server import Listener, Server
 from awning.protocols.registry import Registry
 from awning.services import iam, s3, sns, sqs, sts
@@ -76,6 +77,12 @@ class Region:
         self.signing_keys = SigningKeys(lambda name, hosts: self.authority.signer_pem(name, hosts))
         self.stop_wanted = asyncio.Event()
         self.listener: Listener | None = None
+        self._own: dict[type, Callable[[Any], Any]] = {
+            FindSigningKey: self.signing_keys.find,
+            FindClient: lambda _: self.client,
+            FindMailSpool: lambda _: self.folder.mail,
+        }
+        self.client = Client()
         self._answers: dict[type, Room] = {}
         self._accepts: dict[type, Room] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -93,6 +100,7 @@ class Region:
             domain = options.domain
             names = (domain, f"*.{domain}", f"*.s3.{domain}") if domain else ()
             self.authority = CertificateAuthority(self.folder.ca, names)
+            self.client = Client((str(self.folder.ca / "ca.pem"),))
             self.server = Server(self.gateway.handle, on_error=self.journal.connection_failure)
             await self.server.listen_unix(str(self.folder.control_socket))
             self.listener = await self.server.listen(options.host, options.port, tls=self.authority.tls())
@@ -188,13 +196,15 @@ class Region:
                 await room.close()
             except StoreError as error:
                 self.journal.notice(f"{room.name} could not store what it keeps over a stop: {error}")
+        await self.client.close()
         self.signing_keys.close()
         self.folder.close()
 
     def ask(self, question: Any, facts: Facts) -> Any:
         """Answer a room's (or the gateway's) question; called by Call.ask."""
-        if isinstance(question, FindSigningKey):
-            return self.signing_keys.find(question)
+        own = self._own.get(type(question))
+        if own is not None:
+            return own(question)
         room = self._answers.get(type(question))
         if room is None:
             raise LookupError(f"No room of this region answers {type(question).__name__}.")

@@ -33,6 +33,7 @@ class DataFolder:
     rooms/NAME.db    a room's database        ca/             the certificate authority
     blobs/NAME/      a room's blobs           control.sock    the owner's way in
     region.json      the format's version     awning.lock     flock'ed; holds the owner's process id
+    mail/            mail that went no further
     master.key       unless it is given from outside
     vault.json       by which a master key is known to be the right one
     emptying         there while the region is being emptied: the next start finishes what a crash cut short
@@ -79,6 +80,11 @@ class DataFolder:
     @property
     def ca(self) -> Path:
         return self.path / "ca"
+
+    @property
+    def mail(self) -> Path:
+        """The spool of mail; made by who writes the first."""
+        return self.path / "mail"
 
     @property
     def control_socket(self) -> Path:

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from awning.contracts import Deliver, SendToQueue
+from awning.contracts import Deliver, PostToEndpoint, SendToQueue
 from awning.kit.call import Call
 from awning.kit.errors import ServiceError
-from awning.services.sns import outgoing, tables
+from awning.services.sns import endpoints, outgoing, tables
 from awning.services.sns.memory import Memory, Subscription, Topic
 from awning.services.sns.message_attributes import Texts
 from awning.services.sns.notification import (
@@ -24,6 +24,7 @@ from awning.services.sns.notification import (
     sealed,
     string_to_sign,
     timestamp,
+    unsubscribe_url,
 )
 from awning.services.sns.platforms import push
 from awning.services.sns.seals import seal
@@ -65,10 +66,10 @@ def deliver(call: Call, topic: Topic, message: Message) -> None:
 def _deliver(
     call: Call, topic: Topic, subscription: Subscription, message: Message, body: str, documents: dict[str, Envelope]
 ) -> None:
-    if subscription.protocol == "sqs":
+    if subscription.protocol == "sqs" or subscription.protocol in endpoints.PROTOCOLS:
         if not subscription.raw and body not in documents:
             documents[body] = _document(call, topic, message, body)
-        call.send(_letter(topic, subscription, message, body, documents))
+        call.send(_letter(call, topic, subscription, message, body, documents))
     elif subscription.protocol == "sms":
         outgoing.keep(call, "sms", subscription.endpoint, body, topic=topic.arn, message=message.id)
     else:
@@ -80,11 +81,30 @@ def _deliver(
 
 
 def _letter(
-    topic: Topic, subscription: Subscription, message: Message, body: str, documents: Mapping[str, Envelope]
+    call: Call,
+    topic: Topic,
+    subscription: Subscription,
+    message: Message,
+    body: str,
+    documents: Mapping[str, Envelope],
 ) -> Deliver:
-    if subscription.raw:
+    document = None if subscription.raw else documents[body].to(subscription.arn)
+    if subscription.protocol in endpoints.PROTOCOLS:
+        return endpoints.notify(
+            subscription.protocol,
+            subscription_arn=subscription.arn,
+            topic_arn=topic.arn,
+            display_name=topic.attributes.get("DisplayName", ""),
+            id=message.id,
+            subject=message.subject,
+            body=body,
+            document=document,
+            unsubscribe_url=unsubscribe_url(call.facts.base_url, subscription.arn),
+            now=call.now,
+        )
+    if document is None:
         return to_queue(topic, subscription.endpoint, message, body, message.attributes)
-    return to_queue(topic, subscription.endpoint, message, documents[body].to(subscription.arn), {})
+    return to_queue(topic, subscription.endpoint, message, document, {})
 
 
 def _document(call: Call, topic: Topic, message: Message, body: str) -> Envelope:
@@ -131,6 +151,19 @@ def ask(call: Call, topic: Topic, row: tables.SubscriptionRow) -> None:
         at=timestamp(call.now),
     )
     text = sealed(document, seal(call, string_to_sign(document), topic.settings.signature))
+    if row.protocol in endpoints.PROTOCOLS:
+        question = endpoints.ask(
+            row.protocol,
+            subscription_arn=row.arn,
+            topic_arn=topic.arn,
+            display_name=topic.attributes.get("DisplayName", ""),
+            id=id,
+            document=text,
+            subscribe_url=document["SubscribeURL"],
+            now=call.now,
+        )
+        call.send(question)
+        return
     # Questions are put in no order, but a FIFO queue takes nothing without a group.
     ordered = row.endpoint.endswith(".fifo")
     message = Message(id, "", group=row.arn if ordered else None, deduplication=id)
@@ -139,15 +172,24 @@ def ask(call: Call, topic: Topic, row: tables.SubscriptionRow) -> None:
 
 def given_up(call: Call, delivery: Deliver, reason: str) -> None:
     """A delivery came to nothing: it goes to its subscription's dead-letter queue, where there is one and this was not it."""
-    if not isinstance(delivery, SendToQueue) or delivery.last_resort:
-        return
     memory: Memory = call.memory
-    topic = memory.topics.get(delivery.source_arn)
-    row = tables.same_subscription(call.db, topic.id, "sqs", delivery.arn) if topic is not None else None
-    policy = row.attributes.get("RedrivePolicy") if row is not None and not row.pending else None
-    if policy is None:
+    if isinstance(delivery, PostToEndpoint) and delivery.type == "Notification":
+        row = tables.find_subscription(call.db, delivery.arn)
+        topic = memory.topics.get(delivery.topic_arn)
+        lost = to_queue(topic, "", Message(delivery.message_id, ""), delivery.body, {}) if topic is not None else None
+    elif isinstance(delivery, SendToQueue) and not delivery.last_resort:
+        topic = memory.topics.get(delivery.source_arn)
+        row = tables.same_subscription(call.db, topic.id, "sqs", delivery.arn) if topic is not None else None
+        lost = delivery
+    else:
         return
-    target = dead_letter_arn(policy)
+    policy = row.attributes.get("RedrivePolicy") if row is not None and not row.pending else None
+    if policy is not None and lost is not None:
+        _bury(call, lost, dead_letter_arn(policy), reason)
+
+
+def _bury(call: Call, lost: SendToQueue, target: str, reason: str) -> None:
+    """Send what was given up to a dead-letter queue, and why."""
     fifo = target.endswith(".fifo")
     told = {
         "RequestID": call.new_id(),
@@ -157,11 +199,11 @@ def given_up(call: Call, delivery: Deliver, reason: str) -> None:
     attributes = {name: {"DataType": "String", "StringValue": value} for name, value in told.items() if value}
     call.send(
         replace(
-            delivery,
+            lost,
             arn=target,
-            group=delivery.group if fifo else "",
-            attributes={**delivery.attributes, **attributes},
-            deduplication=delivery.deduplication if fifo else None,
+            group=lost.group if fifo else "",
+            attributes={**lost.attributes, **attributes},
+            deduplication=lost.deduplication if fifo else None,
             last_resort=True,
         )
     )

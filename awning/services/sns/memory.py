@@ -73,6 +73,7 @@ class Memory:
         self.topics: dict[str, Topic] = {}
         self.by_id: dict[int, Topic] = {}
         self.signer: Signer | None = None
+        self.turns: dict[str, float] = {}  # when the next delivery is within a subscription's rate
 
     def add(self, topic: Topic) -> None:
         self.topics[topic.arn] = topic

@@ -5,6 +5,7 @@ Source: "Amazon SNS message delivery retries" and "Creating an HTTP/S delivery p
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -43,6 +44,7 @@ _CONTENT_TYPES = frozenset(
         "text/xml",
     }
 )
+_CHARSET = re.compile(r" *charset=[A-Za-z0-9._-]+")
 PLAIN_TEXT: Final = "text/plain; charset=UTF-8"
 
 
@@ -223,8 +225,14 @@ def _check_parts(policy: Mapping[str, Any], healthy: str, throttle: str, request
     if policy.get(request) is not None:
         _known(policy[request], {"headerContentType"})
         kind = policy[request].get("headerContentType", PLAIN_TEXT)
-        if not isinstance(kind, str) or kind.partition(";")[0].strip().lower() not in _CONTENT_TYPES:
+        if not isinstance(kind, str) or not _is_content_type(kind):
             raise ValueError(f"DeliveryPolicy: {prefix}{request}.headerContentType is not supported")
+
+
+def _is_content_type(text: str) -> bool:
+    """Whether this is a content type of those that SNS knows, with or without a charset."""
+    kind, _, charset = text.partition(";")
+    return kind.strip().lower() in _CONTENT_TYPES and (not charset or _CHARSET.fullmatch(charset) is not None)
 
 
 def _check_healthy(given: Mapping[str, Any], where: str) -> None:

@@ -15,10 +15,13 @@ from awning.kit.errors import NotImplementedHere
 from awning.services.sns import filters
 from awning.services.sns.errors import invalid
 from awning.services.sns.filters import Filter
+from awning.services.sns.retries import check_subscription_policy
 
-SETTABLE: Final = frozenset({"FilterPolicy", "FilterPolicyScope", "RawMessageDelivery", "RedrivePolicy"})
+SETTABLE: Final = frozenset(
+    {"DeliveryPolicy", "FilterPolicy", "FilterPolicyScope", "RawMessageDelivery", "RedrivePolicy"}
+)
 
-_LATER: Final = frozenset({"DeliveryPolicy", "ReplayPolicy", "SubscriptionRoleArn"})
+_LATER: Final = frozenset({"ReplayPolicy", "SubscriptionRoleArn"})
 _SCOPE = "MessageAttributes"
 _QUEUE_ARN = re.compile(r"arn:aws:sqs:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,80}(?:\.fifo)?")
 _RAW_PROTOCOLS = frozenset({"sqs", "http", "https", "firehose"})
@@ -61,6 +64,8 @@ def changed(
         else:
             if name == "RedrivePolicy":
                 _check_redrive(value, topic_arn, before)
+            if name == "DeliveryPolicy":
+                _check_delivery(value, protocol, before)
             result[name] = value
     if "FilterPolicy" in changes or "FilterPolicyScope" in changes:
         try:
@@ -88,6 +93,15 @@ def shown(attributes: Mapping[str, str]) -> dict[str, str]:
     else:
         result.pop("FilterPolicyScope", None)
     return result
+
+
+def _check_delivery(value: str, protocol: str, before: str) -> None:
+    if protocol not in ("http", "https"):
+        raise invalid(f"{before}DeliveryPolicy: Delivery protocol [{protocol}] does not support delivery policies.")
+    try:
+        check_subscription_policy(value)
+    except ValueError as error:
+        raise invalid(f"{before}{error}") from None
 
 
 def _check_redrive(value: str, topic_arn: str, before: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from awning.kit.call import Call
 from awning.kit.errors import NotImplementedHere
 from awning.kit.operation import ALL, Needs, Params, operation
-from awning.services.sns import fanout, tables
+from awning.services.sns import endpoints, fanout, tables, webhooks
 from awning.services.sns.conditions import conditions
 from awning.services.sns.errors import (
     FilterPolicyLimitExceededException,
@@ -31,13 +31,14 @@ from awning.services.sns.names import (
     write_token,
 )
 from awning.services.sns.phones import is_written_number
+from awning.services.sns.retries import effective_of_subscription
 from awning.services.sns.subscription_attributes import changed, is_queue_arn, shown
 from awning.services.sns.topics import committed, find
 
 _PROTOCOLS: Final = frozenset(
     {"http", "https", "email", "email-json", "sms", "sqs", "application", "lambda", "firehose"}
 )
-_CARRIED: Final = frozenset({"sqs", "sms", "application"})
+_CARRIED: Final = endpoints.PROTOCOLS | {"sqs", "sms", "application"}
 _FILTERS = 200
 _TOKEN_BYTES = 144
 _TOKEN_LIFE = 2 * 86_400_000
@@ -154,10 +155,11 @@ def get_subscription_attributes(call: Call, subscription_arn: str) -> dict[str, 
     return {
         "Attributes": {
             **shown(row.attributes),
+            **_delivery_policy(call, row),
             "SubscriptionArn": row.arn,
             "TopicArn": topic_of(row.arn),
             "Protocol": row.protocol,
-            "Endpoint": row.endpoint,
+            "Endpoint": webhooks.shown(row.endpoint),
             "Owner": row.owner,
             "SubscriptionPrincipal": row.principal,
             "PendingConfirmation": _flag(row.pending),
@@ -203,6 +205,18 @@ def keep(call: Call, before: tables.SubscriptionRow, after: tables.SubscriptionR
     return after
 
 
+def _delivery_policy(call: Call, row: tables.SubscriptionRow) -> dict[str, str]:
+    """What of delivery policies is in force: HTTP endpoints alone have any."""
+    if row.protocol not in ("http", "https"):
+        return {}
+    topic = committed(call, topic_of(row.arn)).attributes
+    return {
+        "EffectiveDeliveryPolicy": effective_of_subscription(
+            row.attributes.get("DeliveryPolicy"), topic.get("DeliveryPolicy")
+        )
+    }
+
+
 def _ask(call: Call, topic: Topic, row: tables.SubscriptionRow) -> tables.SubscriptionRow:
     """Ask an endpoint whether it wants the subscription."""
     now = round(call.now * 1000)
@@ -231,6 +245,8 @@ def _check_endpoint(call: Call, topic: Topic, protocol: str, endpoint: str | Non
         raise InvalidParameterException(f"Invalid SMS endpoint: {endpoint}")
     if protocol == "application" and tables.find_endpoint(call.db, endpoint) is None:
         raise invalid(f"Endpoint Reason: Endpoint does not exist for endpoint arn{endpoint}")
+    if protocol in endpoints.PROTOCOLS:
+        endpoints.check(protocol, endpoint)
     if protocol == "sqs":
         if not is_queue_arn(endpoint):
             raise invalid("SQS endpoint ARN")
@@ -262,7 +278,7 @@ def _page(rows: list[tables.SubscriptionRow]) -> dict[str, Any]:
                 "SubscriptionArn": "PendingConfirmation" if row.pending else row.arn,
                 "Owner": row.owner,
                 "Protocol": row.protocol,
-                "Endpoint": row.endpoint,
+                "Endpoint": webhooks.shown(row.endpoint),
                 "TopicArn": topic_of(row.arn),
             }
             for row in rows[:PAGE]
