@@ -53,6 +53,7 @@ class FakeRoom:
         self.service = SERVICE
         self.memory: Any = None
         self.outbox = Letters()
+        self.epoch = 0
         self.seal = Seal(bytes(32))
         self.epoch = 0
         self._random = Random(1)
