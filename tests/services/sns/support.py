@@ -53,7 +53,6 @@ class FakeRoom:
         self.service = SERVICE
         self.memory: Any = None
         self.outbox = Letters()
-        self.epoch = 0
         self.seal = Seal(bytes(32))
         self.epoch = 0
         self._random = Random(1)
