@@ -563,9 +563,12 @@ def standings(db: sqlite3.Connection, after: int, limit: int) -> list[Standing]:
 
 
 def last_number(db: sqlite3.Connection) -> int:
-    """Return the highest number that a message ever had."""
-    row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'messages'").fetchone()
-    return int(row[0]) if row else 0
+    """Return the highest number that a message ever had, or a purge has passed: those of calls that were rolled back too."""
+    row = db.execute(
+        "SELECT max(coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'messages'), 0),"
+        " coalesce((SELECT max(purged_through) FROM queues), 0))"
+    ).fetchone()
+    return int(row[0])
 
 
 def _text(value: dict[str, str]) -> str:
