@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import ssl
+import subprocess
 import urllib.request
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,3 +65,25 @@ def test_the_link_in_a_notification_ends_the_subscription(region: Any, name: str
     fetch(json.loads(message["Body"])["UnsubscribeURL"], region)
     with pytest.raises(ClientError, match="NotFound"):
         sns.get_subscription_attributes(SubscriptionArn=subscription["SubscriptionArn"])
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_aws_s_own_validator_takes_a_notification(
+    region: Any, name: str, version: str, tmp_path: Path, installed: Callable[[str], Path]
+) -> None:
+    package = installed("tests/clients/js/node_modules/sns-validator")
+    sns, sqs, topic, queue = subscribed(region, name, True, SignatureVersion=version)
+    sns.publish(TopicArn=topic, Message="Grüße", Subject="Hello")
+    (message,) = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=10)["Messages"]
+    (tmp_path / "message.json").write_text(message["Body"])
+    done = subprocess.run(
+        ["node", "notification.mjs", str(tmp_path / "message.json")],
+        cwd=package.parent.parent,
+        capture_output=True,
+        text=True,
+        env=region.env(tls=True),
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout == "all is well\n"

@@ -116,45 +116,6 @@ def test_confirmations_are_signed(kind: str, signer: signing.Signer, key: Signin
     validator.check(read, key.certificate)
 
 
-def test_many_are_signed_in_threads_each_with_its_own(key: SigningKey) -> None:
-    asked: list[int] = []
-
-    def find() -> SigningKey:
-        asked.append(1)
-        return key
-
-    async def run() -> None:
-        signatures = signing.Signatures(find)
-        under_way = [signatures.sign([f"{number}\n", "b"], "2") for number in range(100)]
-        signer = signing.Signer(key)
-        for number, completion in enumerate(under_way):
-            assert await completion == ([signer.sign(f"{number}\n", "2"), signer.sign("b", "2")], key.path)
-        signatures.close()
-
-    asyncio.run(run())
-    assert 1 <= len(asked) <= 2
-
-
-def test_a_key_that_is_not_to_be_had_is_told_and_asked_for_again(key: SigningKey) -> None:
-    answers: list[Any] = [OSError("no space left"), key]
-
-    def find() -> SigningKey:
-        answer = answers.pop(0)
-        if isinstance(answer, OSError):
-            raise answer
-        assert isinstance(answer, SigningKey)
-        return answer
-
-    async def run() -> None:
-        signatures = signing.Signatures(find)
-        with pytest.raises(OSError, match="no space"):
-            await signatures.sign(["a"], "1")
-        assert (await signatures.sign(["a"], "1"))[1] == key.path
-        signatures.close()
-
-    asyncio.run(run())
-
-
 def test_the_key_is_kept_and_its_certificate_shown(tmp_path: Path) -> None:
     first = SigningKeys(CertificateAuthority(tmp_path).signer_pem).find(FindSigningKey("sns"))
     assert (tmp_path / "sns-key.pem").stat().st_mode & 0o777 == 0o600
