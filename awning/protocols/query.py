@@ -218,7 +218,7 @@ class QueryFormat:
         shape = operation.form(self.name).input
         for name in [name for name, value in fields.items() if value == ""]:
             member = shape.members.get(name) if shape is not None else None
-            if member is not None and member.item_name(name) != name:
+            if member is not None and member.kind == "list" and member.item_name(name) != name:
                 fields.setdefault(member.item_name(name), fields.pop(name))
 
     def _fill(self, operation: ModelOperation, name: str, fields: dict[str, Any], wire: Wire) -> None:
