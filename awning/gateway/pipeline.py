@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -36,6 +37,7 @@ from awning.kit.randomness import Randomness
 from awning.kit.tags import request_tags
 from awning.net.messages import BodyError, FileSlice, Request, Response
 from awning.protocols.errors import NamedError, ServiceError
+from awning.protocols.events import EventBody
 from awning.protocols.model import Wire, choose
 from awning.protocols.reply import Reply, write_error
 from awning.store.errors import StoreError
@@ -129,15 +131,12 @@ class Gateway:
             reply = self.refuse(exchange, body_error(error))
         except StoreError as error:
             exchange.detail = f"store: {error}"
-            reply = self.refuse(exchange, ServiceUnavailable(f"The region could not store this: {error}"))
+            reply = self.refuse(exchange, self.explain(exchange.request_id, error))
         except asyncio.CancelledError:
             exchange.let_go()
             raise
         except Exception as error:
-            self.journal.failure(exchange.request_id, error)
-            reply = self.refuse(
-                exchange, InternalFailure(f"An internal error; the log has it as {exchange.request_id}.")
-            )
+            reply = self.refuse(exchange, self.explain(exchange.request_id, error))
         self.note(exchange, reply.status)
         exchange.let_go()
         headers = reply.headers
@@ -145,6 +144,13 @@ class Gateway:
             # The connection knows these lengths itself; checking ours against its own costs more than leaving it out.
             headers = [field for field in headers if field[0] != b"content-length"]
         return Response(reply.status, headers, reply.body)
+
+    def explain(self, request_id: str, error: Exception) -> ServiceError:
+        """What a client is told of an error that is none of the service's own; a fault of ours is logged."""
+        if isinstance(error, StoreError):
+            return ServiceUnavailable(f"The region could not store this: {error}")
+        self.journal.failure(request_id, error)
+        return InternalFailure(f"An internal error; the log has it as {request_id}.")
 
     def names_bucket(self, request: Request) -> bool:
         """Whether the Host names a bucket: then every path is a key of its own."""
@@ -172,6 +178,8 @@ class Gateway:
             await body.take()
         result = await entry.room.run(bound.operation, call, params)
         reply = bound.wire.write(result if result is not None else {}, exchange.request_id, exchange.protocol)
+        if isinstance(reply.body, EventBody):
+            reply.body.explain = partial(self.explain, exchange.request_id)
         return reply if exchange.form is None else exchange.form.reply(reply, result["ETag"])
 
     def address(self, exchange: Exchange) -> None:
@@ -276,6 +284,7 @@ class Gateway:
         exchange.bound = bound = entry.bound(match.operation)
         if exchange.principal is ANONYMOUS and not bound.operation.anonymous:
             raise Refused(Reason.MISSING, "Request is missing Authentication Token", {})
+        match.operation.refuse_events()
         exchange.params = bound.wire.parse(match, wire)
         request = exchange.request
         scheme = "https" if request.endpoint.secure else "http"

@@ -115,8 +115,8 @@ class Response:
     status: int
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     body: bytes | FileSlice | AsyncIterator[bytes] = b""
-    """An iterator's `aclose()`, where it has one, is always called. The head leaves with the first block: what an
-    iterator raises before it is answered with 500, what it raises later breaks the connection off. With a
+    """An iterator's `aclose()`, where it has one, is always called. The head leaves with the first block, which may be
+    empty: what an iterator raises before it is answered with 500, what it raises later breaks the connection off. With a
     Content-Length among the headers it isn't chunked, and must give just as much.
     """
     close: bool = False

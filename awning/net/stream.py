@@ -26,7 +26,7 @@ class Sink(Protocol):
 
 
 async def send_blocks(sink: Sink, head: bytes, blocks: AsyncIterator[bytes], length: int | None, chunked: bool) -> None:
-    """Write `head` with the first block, and then the others as the sink takes them.
+    """Write `head` with the first block, and then the others as the sink takes them. An empty first block sends the head alone.
 
     Nothing is written where the iterator fails before its first block. Raises WrongLength, and what the iterator
     raises.
@@ -37,6 +37,9 @@ async def send_blocks(sink: Sink, head: bytes, blocks: AsyncIterator[bytes], len
             sent += len(block)
             if length is not None and sent > length:
                 raise WrongLength(f"{length} bytes were announced, and {sent} came.")
+            if head and not block:
+                sink.write(head)
+                head = b""
             for start in range(0, len(block), _PIECE):
                 piece = block if len(block) <= _PIECE else block[start : start + _PIECE]
                 _write_piece(sink, head, piece, chunked)

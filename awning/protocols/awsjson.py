@@ -25,6 +25,7 @@ from awning.protocols.source import Block, Source
 from awning.protocols.wire import ErrorContext, Match, Reply, Wire
 
 if TYPE_CHECKING:
+    from awning.protocols.events import Wanted
     from awning.protocols.model import BoundOperation, KnownError, Model, ModelOperation
 
 MAX_DEPTH: Final = 64
@@ -261,7 +262,7 @@ class JsonWriter:
             block = self._source.function(name, "value")
             block.line("out = {}")
             for member_name, member in shape.members.items():
-                if top and member.location is not None:
+                if (top and member.location is not None) or member.event_stream:
                     continue
                 block.line(f"member = value.get({member_name!r})")
                 wire = member.wire_name or member_name
@@ -273,6 +274,35 @@ class JsonWriter:
             )
             block.line("return out")
         return self._functions[key]
+
+
+class JsonBodies:
+    """Events' bodies in JSON."""
+
+    content_type: Final = "application/json"
+
+    def writers(self, source: Source, operation: ModelOperation, shapes: Mapping[str, Shape]) -> dict[str, str]:
+        writer, names = JsonWriter(source, operation.name), {}
+        for kind, shape in shapes.items():
+            names[kind] = source.unique(f"body_of_{kind}")
+            block = source.function(names[kind], "value")
+            block.line(f"return {source.helper(dump)}({writer.function(shape)}(value))")
+        return names
+
+    def readers(
+        self, source: Source, bound: BoundOperation, coverage: Coverage, wanted: Mapping[str, Wanted]
+    ) -> dict[str, str]:
+        return structure_readers(source, JsonReader(source, coverage), source.helper(load), wanted)
+
+
+def structure_readers(source: Source, reader: Reader, loader: str, wanted: Mapping[str, Wanted]) -> dict[str, str]:
+    """Write, per kind of event, the function from bytes to a structure."""
+    names = {}
+    for kind, (shape, honours, path) in wanted.items():
+        names[kind] = source.unique(f"event_{kind}")
+        block = source.function(names[kind], "raw")
+        block.line(f"return {reader.function(shape, honours, path)}({loader}(raw))")
+    return names
 
 
 class JsonFormat:

@@ -88,7 +88,8 @@ class Checker:
         """Write the check of an operation's keyword arguments; return its name, or None where nothing can be wrong."""
         if not required and not any(constrained(shape) for shape in members.values()):
             return None
-        self._structure(self._source.function(self._source.unique(name), "out"), members, required)
+        name = self._source.unique(name)
+        self._structure(self._source.function(name, "out"), members, required)
         return name
 
     def _structure(self, block: Block, members: Mapping[str, Shape], required: list[str]) -> None:

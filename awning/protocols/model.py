@@ -17,6 +17,7 @@ from awning.protocols.awsjson import JsonFormat
 from awning.protocols.checking import Checker, problems, refuse
 from awning.protocols.ec2 import Ec2Format
 from awning.protocols.errors import ServiceError
+from awning.protocols.events import BODIES, EventForms, EventReader, Unwrap, compile_writer
 from awning.protocols.facts import Facts
 from awning.protocols.honours import ALL, Coverage, CoverageError, Honours, at, check, needs_entry
 from awning.protocols.query import QueryFormat
@@ -240,12 +241,17 @@ class ModelOperation:
     def write(self, result: Mapping[str, Any], request_id: str, protocol: str) -> Reply:
         """Write a reply. `result` has the output's own names, and may have `@status` (int) and `@headers` (pairs of bytes).
 
+        A stream of events is an asynchronous iterator of mappings with one key; the reply's body is then an EventBody.
         Raises TypeError for a member that the output does not have.
         """
         writer = self._writers.get(protocol)
         if writer is None:
-            self.refuse_events()
-            writer = self._writers[protocol] = FORMATS[protocol].compile_writer(self, self.source(protocol, "writes"))
+            writer = FORMATS[protocol].compile_writer(self, self.source(protocol, "writes"))
+            if self.events[1] is not None:
+                if protocol not in BODIES:
+                    raise unsupported(self.name, f"the event stream {self.events[1]} in the format {protocol}")
+                writer = compile_writer(self, protocol, writer)
+            self._writers[protocol] = writer
         return writer(result, request_id)
 
     @cached_property
@@ -258,10 +264,9 @@ class ModelOperation:
         return found[0], found[1]
 
     def refuse_events(self) -> None:
-        """The seam for event streams: until a format carries them they are refused by name, before anything is done."""
-        for name in self.events:
-            if name is not None:
-                raise unsupported(self.name, f"the event stream {name}")
+        """Refuse a request that is a stream of events by name: they can be read, but no operation takes one yet."""
+        if self.events[0] is not None:
+            raise unsupported(self.name, f"the event stream {self.events[0]}")
 
     def source(self, protocol: str, verb: str) -> Source:
         """Return the empty module that this operation's code is written into."""
@@ -319,21 +324,33 @@ class BoundOperation:
         self.parameters = parameters
         self.coverage = declared
         self._readers: dict[str, Callable[[Match, Wire], dict[str, Any]]] = {}
+        self._events: dict[str, EventForms] = {}
         self.sources: dict[str, Source] = {}
         """What was generated to read requests, by format; `str()` shows it."""
 
     def parse(self, match: Match, wire: Wire) -> dict[str, Any]:
         """Turn a matched request into keyword arguments: top-level names in snake_case, nested ones as in the model.
 
-        Timestamps are seconds since the epoch, blobs bytes. A streaming payload is not among them. Raises ServiceError.
+        Timestamps are seconds since the epoch, blobs bytes. A streaming payload, or a stream of
+        events, is not among them. Raises ServiceError.
         """
         reader = self._readers.get(match.protocol)
         if reader is None:
-            self.operation.refuse_events()
             source = self.sources[match.protocol] = self.operation.source(match.protocol, "reads")
             reader = FORMATS[match.protocol].compile_reader(self, source, self.coverage)
             self._readers[match.protocol] = reader
         return reader(match, wire)
+
+    def read_events(self, protocol: str, unwrap: Unwrap | None = None) -> EventReader:
+        """Return the reader of a request's events; `unwrap` proves their signatures. Raises TypeError where the function takes
+        none."""
+        name = self.operation.events[0]
+        shape = self.operation.form(protocol).input
+        if name is None or shape is None or name not in self.coverage.honours:
+            raise TypeError(f"{self.operation.name} takes no events")
+        if protocol not in self._events:
+            self._events[protocol] = EventForms(self, protocol, name, shape.members[name])
+        return EventReader(self._events[protocol], unwrap)
 
     def write(self, result: Mapping[str, Any], request_id: str, protocol: str) -> Reply:
         """Write a reply; see ModelOperation.write."""

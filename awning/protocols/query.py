@@ -207,7 +207,7 @@ class QueryFormat:
                 operation=action[:200], version=(version or "NO_VERSION_SPECIFIED")[:50]
             )
         fields = tree(form, malformed)
-        if "" in fields.values():
+        if self.name == "query" and "" in fields.values():
             self._name_empty_lists(operation, fields)
         if facts.url_parameter and facts.url_parameter not in fields and len(wire.path) > 1:
             self._fill(operation, facts.url_parameter, fields, wire)

@@ -19,6 +19,7 @@ from awning.protocols.xmlread import XSI, children, local, parse, text_of
 from awning.protocols.xmlwrite import XmlWriter, escape
 
 if TYPE_CHECKING:
+    from awning.protocols.events import Wanted
     from awning.protocols.model import BoundOperation, KnownError, ModelOperation
 
 
@@ -113,6 +114,37 @@ class XmlReader(Reader):
                 raise self.fail(f"an entry needs a {key} and a {value}")
             found.append((fields[key], fields[value]))
         return found
+
+
+class XmlBodies:
+    """Events' bodies in XML; a structure without members has none, as S3 writes it."""
+
+    content_type: Final = "text/xml"
+
+    def writers(self, source: Source, operation: ModelOperation, shapes: Mapping[str, Shape]) -> dict[str, str]:
+        facts, names = operation.model.facts, {}
+        writer = XmlWriter(source, operation.name, milliseconds=facts.milliseconds)
+        for kind, shape in shapes.items():
+            names[kind] = source.unique(f"body_of_{kind}")
+            block = source.function(names[kind], "value")
+            root = shape.wire_name or shape.name
+            block.line(f"parts = [{f'{facts.prolog.decode()}<{root}>'!r}]")
+            block.line(f"{writer.structure(shape)}(value, parts.append)")
+            block.line(f"parts.append('</{root}>')")
+            block.line("return ''.join(parts).encode()" if shape.members else "return b''")
+        return names
+
+    def readers(
+        self, source: Source, bound: BoundOperation, coverage: Coverage, wanted: Mapping[str, Wanted]
+    ) -> dict[str, str]:
+        reader, names = XmlReader(source, coverage, bound.operation.model.facts), {}
+        for kind, (shape, honours, path) in wanted.items():
+            names[kind] = source.unique(f"event_{kind}")
+            block = source.function(names[kind], "raw")
+            function = reader.function(shape, honours, path)
+            block.line("if not raw: return {}")
+            block.line(f"return {function}(root_of(raw, {shape.wire_name or shape.name!r}))")
+        return names
 
 
 class RestXmlFormat(RestFormat):

@@ -14,6 +14,7 @@ from awning.protocols.awsjson import (
     json_code,
     query_error,
     serialization,
+    structure_readers,
     to_boolean,
     to_string,
     wrong_type,
@@ -27,6 +28,7 @@ from awning.protocols.source import Block, Source
 from awning.protocols.wire import ErrorContext, Match, Reply, Wire
 
 if TYPE_CHECKING:
+    from awning.protocols.events import Wanted
     from awning.protocols.model import BoundOperation, KnownError, Model, ModelOperation
 
 _HEADERS: Final = (
@@ -143,6 +145,8 @@ class CborWriter:
                 block.line(f"else: {unknown}({self._operation!r}, {shape.name + '.'!r}, (name,), ())")
             block.line("add(head(5, count))")
             for member_name, member in shape.members.items():
+                if member.event_stream:
+                    continue
                 block.line(f"member = value.get({member_name!r})")
                 with block.indent("if member is not None:"):
                     block.line(f"add({cbor.text(member_name)!r})")
@@ -176,6 +180,27 @@ def _plain(shape: Shape, value: Any) -> Any:
     if shape.kind == "map":
         return {key: _plain(shape.value, item) for key, item in value.items()}
     return cbor.Epoch(times.seconds(value)) if shape.kind == "timestamp" else value
+
+
+class CborBodies:
+    """Events' bodies in CBOR."""
+
+    content_type: Final = "application/cbor"
+
+    def writers(self, source: Source, operation: ModelOperation, shapes: Mapping[str, Shape]) -> dict[str, str]:
+        writer, names = CborWriter(source, operation.name), {}
+        for kind, shape in shapes.items():
+            names[kind] = source.unique(f"body_of_{kind}")
+            block = source.function(names[kind], "value")
+            block.line("parts = []")
+            block.line(f"{writer.structure(shape)}(value, parts.append)")
+            block.line("return b''.join(parts)")
+        return names
+
+    def readers(
+        self, source: Source, bound: BoundOperation, coverage: Coverage, wanted: Mapping[str, Wanted]
+    ) -> dict[str, str]:
+        return structure_readers(source, CborReader(source, coverage), source.helper(load), wanted)
 
 
 class RpcCborFormat:

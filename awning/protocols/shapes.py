@@ -6,7 +6,7 @@ Built from a stripped model (registry.py); members are resolved when they are as
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from functools import cached_property
 from typing import Any, Final
 
@@ -83,6 +83,12 @@ class Shape:
     def event_stream(self) -> bool:
         """It is a stream of events, of which each has a shape of its own among the members."""
         return bool(self.traits.get("eventstream"))
+
+    def without(self, names: Container[str]) -> Shape:
+        """Return this structure without some of its members, under a name of its own."""
+        members = {name: about for name, about in self.traits.get("members", {}).items() if name not in names}
+        required = [name for name in self.required if name not in names]
+        return Shape(f"{self.name}Rest", {**self.traits, "members": members, "required": required}, self._shapes)
 
     def item_name(self, name: str) -> str:
         """The wire name of a member of this shape called `name` in XML and query: a flattened list goes by its items'."""

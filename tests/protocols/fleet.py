@@ -63,4 +63,4 @@ EVENT_STREAMS = {
     "logs": {"GetLogObject", "StartLiveTail"},
     "s3": {"SelectObjectContent"},
 }
-"""Operations whose replies are streams of events, which no format carries yet."""
+"""Operations whose replies are streams of events."""

@@ -9,7 +9,6 @@ from botocore import xform_name
 
 from awning.protocols.facts import UNROUTED
 from awning.protocols.model import Model
-from tests.protocols.fleet import EVENT_STREAMS
 from tests.protocols.peer import CONVERSATIONS, Peer, everything
 from tests.protocols.values import Values, plain
 
@@ -22,7 +21,7 @@ def test_what_botocore_sends_is_what_an_operation_gets(
 ) -> None:
     model, peer = models[service], peers[service, protocol]
     for operation in model.operations.values():
-        if operation.deprecated or operation.name in (*UNROUTED.get(service, ()), *EVENT_STREAMS.get(service, ())):
+        if operation.deprecated or operation.name in UNROUTED.get(service, ()):
             continue
         bound = everything(operation)
         streamed = operation.payload if operation.has_streaming_input else None
@@ -46,7 +45,7 @@ def test_what_an_operation_returns_is_what_botocore_reads(
     model, peer = models[service], peers[service, protocol]
     for operation in model.operations.values():
         if operation.deprecated or operation.name in ("SelectObjectContent", "GetBucketLocation"):
-            continue  # an event stream, and a form that botocore reads outside its parser
+            continue  # events, which test_events.py has, and a form that botocore reads outside its parser
         for seed in range(SEEDS):
             shape = operation.output
             result = {} if shape is None else Values(seed, full=seed == 0).of(shape)
