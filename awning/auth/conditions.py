@@ -16,7 +16,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from awning.auth.patterns import Style, Token, Variable, compile_tokens, plain_text, resolve, text_of, tokenise
+from awning.auth.patterns import Style, Template, Token, Variable, compile_tokens, resolve, text_of, tokenise
 
 Test = Callable[[Any, Mapping[str, Any]], bool]
 """Whether one value of the context matches one value of the policy."""
@@ -33,32 +33,60 @@ _LAST_SECOND = 2**63 - 1
 
 
 class Condition:
-    """One operator on one key. `holds(context)` says whether it is met."""
+    """One operator on one key. `holds(context)` says whether it is met.
 
-    __slots__ = ("_if_exists", "_negated", "_quantifier", "_tests", "key", "operator", "values")
+    identity: what it has in common with all others that say the same. varies: it has variables, so that its key's value
+    alone does not tell. of_date: it compares dates, and its key's value is seldom the same for long.
+    """
 
-    def __init__(self, name: str, key: str, values: Sequence[str], *, variables: bool) -> None:
-        found = _OPERATOR.fullmatch(name)
-        if found is None or base_of(name) is None:
+    __slots__ = (
+        "_if_exists",
+        "_negated",
+        "_null",
+        "_quantifier",
+        "_tests",
+        "identity",
+        "key",
+        "of_date",
+        "operator",
+        "values",
+        "varies",
+    )
+
+    def __init__(self, name: str, key: str, values: Sequence[str], *, variables: bool, stored: bool = False) -> None:
+        parts = _parts_of(name)
+        if parts is None:
             raise ValueError(f"Invalid Condition type : {name}")
-        quantifier, base, if_exists = found.groups()
+        quantifier, base, if_exists = parts
         if not key or key != key.strip():
             raise ValueError(f"Policy has an invalid condition key : {key}")
-        negated, compile_value = OPERATORS[base]
         self.operator = name
         self.key = key.lower()
         self.values = tuple(values)
         self._quantifier = quantifier
-        self._negated = negated
-        self._if_exists = if_exists is not None
-        self._tests = tuple([compile_value(value, variables) for value in values])
+        self._negated = OPERATORS[base][0]
+        self._if_exists = if_exists
+        self._null = base == "Null"
+        self.varies = variables and any("${" in value for value in values)
+        self.of_date = base.startswith("Date")
+        self.identity = (name, self.key, self.values, variables)
+        self._tests: tuple[Test, ...] | None = None
+        if not stored:
+            self._compile()
+
+    def _compile(self) -> tuple[Test, ...]:
+        """Raises ValueError."""
+        _, compile_value = OPERATORS[base_of(self.operator) or ""]
+        self._tests = tests = tuple([compile_value(value, self.identity[3]) for value in self.values])
+        return tests
 
     def holds(self, context: Mapping[str, Any]) -> bool:
         """Whether the condition is met."""
         value = context.get(self.key)
-        if self.operator == "Null" or self.operator.endswith(":Null"):
+        tests = self._tests if self._tests is not None else self._compile()
+        if self._null:
             absent = value is None or value in ([], ())
-            return any(test(absent, context) for test in self._tests)
+            return any(test(absent, context) for test in tests)
         several = isinstance(value, (list, tuple, set, frozenset))
         if value is None or (several and not value):
             if self._quantifier is None:
@@ -70,20 +98,25 @@ class Condition:
             return all(self._met(one, context) for one in value)
         if self._quantifier == "ForAnyValue":
             return any(self._met(one, context) for one in value)
-        return self._negated != any(test(one, context) for one in value for test in self._tests)
+        return self._negated != any(test(one, context) for one in value for test in tests)
 
     def _met(self, value: Any, context: Mapping[str, Any]) -> bool:
-        for test in self._tests:
+        for test in self._tests or ():
             if test(value, context):
                 return not self._negated
         return self._negated
 
 
-def compile_conditions(block: Mapping[str, Mapping[str, Sequence[str]]], *, variables: bool) -> tuple[Condition, ...]:
-    """Compile a Condition element whose values have been made lists of text. Raises ValueError with IAM's message."""
+def compile_conditions(
+    block: Mapping[str, Mapping[str, Sequence[str]]], *, variables: bool, stored: bool = False
+) -> tuple[Condition, ...]:
+    """Compile a Condition element whose values have been made lists of text. Raises ValueError with IAM's message.
+
+    stored: the values have been found good before, and are compiled when they are first compared.
+    """
     return tuple(
         [
-            Condition(name, key, values, variables=variables)
+            Condition(name, key, values, variables=variables, stored=stored)
             for name, keys in block.items()
             for key, values in keys.items()
         ]
@@ -109,18 +142,17 @@ def _pattern(tokens: list[Token], style: Style, fold: bool) -> Test:
             return lambda value, _: fixed(text_of(value).casefold())
         return lambda value, _: fixed(value if isinstance(value, str) else text_of(value))
 
-    def test(value: Any, context: Mapping[str, Any]) -> bool:
-        resolved = resolve(tokens, context)
-        if resolved is None:
-            return False
-        if fold:
-            return "".join([str(token) for token in resolved]).casefold() == text_of(value).casefold()
-        literal = plain_text(resolved)
-        if literal is not None and style == "plain":
-            return literal == text_of(value)
-        return compile_tokens(resolved, style)(text_of(value))
+    if fold:
 
-    return test
+        def test(value: Any, context: Mapping[str, Any]) -> bool:
+            resolved = resolve(tokens, context)
+            if resolved is None:
+                return False
+            return "".join([str(token) for token in resolved]).casefold() == text_of(value).casefold()
+
+        return test
+    template = Template(tokens, style)
+    return lambda value, context: template.matches(text_of(value), context)
 
 
 def _numeric(compare: Callable[[Any, Any], bool]) -> Callable[[str, bool], Test]:
@@ -144,10 +176,17 @@ def _numeric(compare: Callable[[Any, Any], bool]) -> Callable[[str, bool], Test]
 
 def base_of(name: str) -> str | None:
     """The operator without its prefix and suffix ("ForAnyValue:StringEqualsIfExists" is StringEquals); None for what is none."""
+    parts = _parts_of(name)
+    return None if parts is None else parts[1]
+
+
+@lru_cache(maxsize=256)
+def _parts_of(name: str) -> tuple[str | None, str, bool] | None:
+    """An operator's quantifier, the operator itself, and whether it is met where the key is absent; None for what is none."""
     found = _OPERATOR.fullmatch(name)
     if found is None or found.group(2) not in OPERATORS or (found.group(2) == "Null" and found.group(3)):
         return None
-    return found.group(2)
+    return found.group(1), found.group(2), found.group(3) is not None
 
 
 def read_date(value: Any) -> float:
@@ -188,6 +227,9 @@ def read_date(value: Any) -> float:
     return _days(year, month, day) * 86400.0 + of_day + float("0." + (found.group(7) or "0"))
 
 
+_date_of_text = lru_cache(maxsize=256)(read_date)
+
+
 def _days(year: int, month: int, day: int) -> int:
     """Days from 1970-01-01 to a day of the Gregorian calendar, whatever the year: by counting years from March."""
     if month <= 2:
@@ -206,7 +248,7 @@ def _date(compare: Callable[[Any, Any], bool]) -> Callable[[str, bool], Test]:
 
         def test(given: Any, _: Mapping[str, Any]) -> bool:
             try:
-                return compare(read_date(given), wanted)
+                return compare(_date_of_text(given) if isinstance(given, str) else read_date(given), wanted)
             except ValueError:
                 return False
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from awning.auth.decision import Decision, Why
 from awning.auth.explain import trace
-from awning.auth.index import Found, Index
+from awning.auth.index import Found, Index, index_of
 from awning.auth.members import Grade
 from awning.auth.policy import Policy, Statement
 from awning.auth.principal import PEOPLE, Principal
@@ -49,13 +49,10 @@ def decide(
     identity: Found | None = None
     if principal.policies:
         denies, allows = (principal.index or _index_of(principal)).about(action)
-        for policy, statement in denies:
-            if statement.covers(resource, context):
-                return Decision(False, Why.DENIED_BY_IDENTITY, policy, statement, tracing, True)
-        for found in allows:
-            if found[1].covers(resource, context):
-                identity = found
-                break
+        denying = denies.find(resource, context) if denies is not None else None
+        if denying is not None:
+            return Decision(False, Why.DENIED_BY_IDENTITY, denying[0], denying[1], tracing, True)
+        identity = allows.find(resource, context) if allows is not None else None
     within = None
     if principal.boundary is not None or principal.session is not None:
         within = _limits(principal, action, resource, context)
@@ -91,7 +88,7 @@ def decide(
 
 
 def _index_of(principal: Principal) -> Index:
-    index = Index(principal.policies)
+    index = index_of(principal.policies)
     object.__setattr__(principal, "index", index)  # a frozen principal's derived field, the same whoever sets it
     return index
 
@@ -125,16 +122,14 @@ def _limits(
 def _ask(
     policies: tuple[Policy, ...], action: str, resource: str, context: Mapping[str, Any]
 ) -> tuple[Found | None, bool]:
-    """The first statement of some policies that denies, and whether any allows."""
-    allowed = False
-    for policy in policies:
-        denies, allows = policy.about(action)
-        for statement in denies:
-            if statement.covers(resource, context):
-                return (policy, statement), False
-        if not allowed:
-            allowed = any(statement.covers(resource, context) for statement in allows)
-    return None, allowed
+    """A statement of some policies that denies, and whether any allows."""
+    if not policies:
+        return None, False
+    denies, allows = index_of(policies).about(action)
+    denied = denies.find(resource, context) if denies is not None else None
+    if denied is not None:
+        return denied, False
+    return None, allows is not None and allows.find(resource, context) is not None
 
 
 def _ask_guard(

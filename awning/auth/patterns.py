@@ -37,6 +37,7 @@ ONE = Wildcard(many=False)
 Token = str | Variable | Wildcard
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
+_WILDCARDS = re.compile(r"([*?])")
 _DEFAULTED = re.compile(r"\s*([^,\s']+(?:/[^,']*[^,'\s])?)\s*(?:,\s*'([^']*)')?\s*")
 
 
@@ -44,7 +45,7 @@ def tokenise(text: str, *, wildcards: bool, variables: bool) -> list[Token]:
     """Split a policy's text into literals, wildcards and variables. Raises ValueError for a malformed variable."""
     tokens: list[Token] = []
     at = 0
-    if variables:
+    if variables and "${" in text:
         for found in _VARIABLE.finditer(text):
             _add_text(tokens, text[at : found.start()], wildcards)
             inner = found.group(1)
@@ -63,11 +64,11 @@ def tokenise(text: str, *, wildcards: bool, variables: bool) -> list[Token]:
 
 
 def _add_text(tokens: list[Token], text: str, wildcards: bool) -> None:
-    if not wildcards:
+    if not wildcards or ("*" not in text and "?" not in text):
         if text:
             tokens.append(text)
         return
-    for part in re.split(r"([*?])", text):
+    for part in _WILDCARDS.split(text):
         if part == "*":
             if not (tokens and tokens[-1] is STAR):
                 tokens.append(STAR)
@@ -82,15 +83,58 @@ def resolve(tokens: Sequence[Token], context: Mapping[str, Any]) -> list[Token] 
     resolved: list[Token] = []
     for token in tokens:
         if isinstance(token, Variable):
-            value = context.get(token.key)
-            if value is None or isinstance(value, (list, tuple, set, frozenset)):
-                if token.default is None:
-                    return None
-                value = token.default
-            resolved.append(text_of(value))
+            value = value_of(token, context)
+            if value is None:
+                return None
+            resolved.append(value)
         else:
             resolved.append(token)
     return resolved
+
+
+def value_of(variable: Variable, context: Mapping[str, Any]) -> str | None:
+    """What a variable stands for; None where it has neither a single value nor a default."""
+    value = context.get(variable.key)
+    if value is None or isinstance(value, (list, tuple, set, frozenset)):
+        return variable.default
+    return text_of(value)
+
+
+_MOST_KEPT = 16
+
+
+class Template:
+    """A pattern with variables. What it stands for is kept for the values that were seen last."""
+
+    __slots__ = ("_head", "_kept", "_style", "_tail", "_variables", "tokens")
+
+    def __init__(self, tokens: Sequence[Token], style: Style = "plain") -> None:
+        self.tokens = tokens
+        self._style: Style = style
+        self._head = literal_head(tokens)
+        self._tail = literal_head(tokens[::-1], backwards=True)
+        self._variables = [token for token in tokens if isinstance(token, Variable)]
+        self._kept: dict[tuple[str, ...], Matcher] = {}
+
+    def matches(self, text: str, context: Mapping[str, Any]) -> bool:
+        """Whether a text matches with the context's values; never where one is missing."""
+        if not (text.startswith(self._head) and text.endswith(self._tail)):
+            return False
+        values: list[str] = []
+        for variable in self._variables:
+            value = value_of(variable, context)
+            if value is None:
+                return False
+            values.append(value)
+        key = tuple(values)
+        matcher = self._kept.get(key)
+        if matcher is None:
+            given = iter(values)
+            filled = [next(given) if isinstance(token, Variable) else token for token in self.tokens]
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            matcher = self._kept[key] = compile_tokens(filled, self._style)
+        return matcher(text)
 
 
 def text_of(value: Any) -> str:
@@ -112,7 +156,7 @@ def compile_tokens(tokens: Sequence[Token], style: Style = "plain") -> Matcher:
             return _match_segments([_compile_plain(segment) for segment in segments])
         return _compile_plain(tokens) if tokens == [STAR] else lambda text: False
     if style == "resource" and _is_confined(tokens):
-        return _compile_confined(tokens)
+        return _compile_within(tokens)
     return _compile_plain(tokens)
 
 
@@ -135,6 +179,54 @@ def _compile_plain(tokens: Sequence[Token]) -> Matcher:
     prefix = prefix_text(tokens)
     if prefix is not None:
         return lambda text: text.startswith(prefix)
+    if any(token is ONE for token in tokens):
+        return _compile_gapped(tokens)
+    return _glob(tokens)
+
+
+def _glob(tokens: Sequence[Token]) -> Matcher:
+    """Match literals with stars between them: each is looked for behind the one before it."""
+    parts = [""]
+    for token in tokens:
+        if token is STAR:
+            parts.append("")
+        else:
+            parts[-1] += str(token)
+    head, *middle, tail = parts
+    least = sum(map(len, parts))
+
+    def match(text: str) -> bool:
+        if not (text.startswith(head) and text.endswith(tail)) or len(text) < least:
+            return False
+        at, end = len(head), len(text) - len(tail)
+        for part in middle:
+            at = text.find(part, at, end)
+            if at < 0:
+                return False
+            at += len(part)
+        return True
+
+    return match
+
+
+def _compile_gapped(tokens: Sequence[Token]) -> Matcher:
+    """Match patterns with question marks, by a regular expression that never goes back over a star. It is compiled when a
+    text first comes along that has what is literal at both ends."""
+    head, tail = literal_head(tokens), literal_head(tokens[::-1], backwards=True)
+    compiled: re.Pattern[str] | None = None
+
+    def match(text: str) -> bool:
+        nonlocal compiled
+        if not (text.startswith(head) and text.endswith(tail)):
+            return False
+        if compiled is None:
+            compiled = re.compile(_expression(tokens), re.DOTALL)
+        return compiled.fullmatch(text) is not None
+
+    return match
+
+
+def _expression(tokens: Sequence[Token]) -> str:
     parts: list[str] = [""]
     for token in tokens:
         if token is STAR:
@@ -142,11 +234,18 @@ def _compile_plain(tokens: Sequence[Token]) -> Matcher:
         else:
             parts[-1] += "." if token is ONE else re.escape(str(token))
     if len(parts) == 1:
-        source = parts[0]
-    else:
-        source = parts[0] + "".join([f"(?>.*?{part})" for part in parts[1:-1]]) + ".*" + parts[-1]
-    compiled = re.compile(source, re.DOTALL)
-    return lambda text: compiled.fullmatch(text) is not None
+        return parts[0]
+    return parts[0] + "".join([f"(?>.*?{part})" for part in parts[1:-1]]) + ".*" + parts[-1]
+
+
+def literal_head(tokens: Sequence[Token], *, backwards: bool = False) -> str:
+    """The literal with which tokens begin; `backwards`: they are in reverse order, and it is the literal with which they end."""
+    found = ""
+    for token in tokens:
+        if not isinstance(token, str):
+            break
+        found = token + found if backwards else found + token
+    return found
 
 
 def _split(tokens: Sequence[Token]) -> list[list[Token]]:
@@ -181,6 +280,22 @@ def _is_confined(tokens: Sequence[Token]) -> bool:
         for segment in segments[:5]
         for number, token in enumerate(segment)
     )
+
+
+def _compile_within(tokens: Sequence[Token]) -> Matcher:
+    """Match a pattern with confined wildcards: what matches it matches it as plain text too, which is quick to see."""
+    plain = _compile_plain(tokens)
+    confined: Matcher | None = None
+
+    def match(text: str) -> bool:
+        nonlocal confined
+        if not plain(text):
+            return False
+        if confined is None:
+            confined = _compile_confined(tokens)
+        return confined(text)
+
+    return match
 
 
 def _compile_confined(tokens: Sequence[Token]) -> Matcher:

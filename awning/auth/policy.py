@@ -8,24 +8,27 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
 
 from awning.auth.conditions import Condition, compile_conditions
 from awning.auth.grammar import check_identity
 from awning.auth.malformed import SYNTAX, VERSIONS, MalformedPolicy, check_action, listed
 from awning.auth.members import Grade, Members
 from awning.auth.patterns import (
-    STAR,
     Matcher,
+    Template,
     Token,
     Variable,
     compile_tokens,
     plain_text,
-    prefix_text,
     resolve,
     tokenise,
 )
 from awning.auth.principal import Principal
+
+if TYPE_CHECKING:
+    from awning.auth.index import Index
 
 __all__ = ["GUARDS", "Kind", "MalformedPolicy", "Policy", "Statement", "compile_policy"]
 
@@ -56,12 +59,10 @@ class Statement:
     """
 
     __slots__ = (
-        "_any",
-        "_exact",
         "_matchers",
-        "_prefixes",
-        "_slow",
+        "_patterns",
         "_templates",
+        "_variables",
         "actions",
         "conditions",
         "deny",
@@ -70,6 +71,7 @@ class Statement:
         "members",
         "not_action",
         "not_resource",
+        "of_any",
         "resources",
         "sid",
     )
@@ -84,7 +86,7 @@ class Statement:
         not_action: bool,
         resources: Sequence[str],
         not_resource: bool,
-        patterns: Sequence[Sequence[Token]],
+        variables: bool,
         members: Members | None,
         conditions: tuple[Condition, ...],
     ) -> None:
@@ -93,38 +95,27 @@ class Statement:
         self.deny = deny
         self.actions = tuple(actions)
         self.not_action = not_action
-        self.matches_action = _compile_actions(actions, not_action)
+        self.matches_action = _compile_actions(self.actions, not_action)
         self.resources = tuple(resources)
         self.not_resource = not_resource
         self.members = members
         self.conditions = conditions
-        self._any = not resources or any(len(tokens) == 1 and tokens[0] is STAR for tokens in patterns)
-        exact: list[str] = []
-        prefixes: list[str] = []
-        matchers: list[Matcher] = []
-        templates: list[Sequence[Token]] = []
-        for tokens in patterns:
-            text, prefix = plain_text(tokens), prefix_text(tokens)
-            if any(isinstance(token, Variable) for token in tokens):
-                templates.append(tokens)
-            elif text is not None:
-                exact.append(text)
-            elif prefix is not None:
-                prefixes.append(prefix)
-            else:
-                matchers.append(compile_tokens(tokens, "resource"))
-        self._exact = frozenset(exact)
-        self._prefixes = tuple(prefixes)
-        self._matchers = tuple(matchers)
-        self._templates = tuple(templates)
-        self._slow = bool(matchers or templates)
+        self.of_any = not resources or any(not resource.strip("*") and resource for resource in resources)
+        self._variables = variables
+        self._patterns: list[list[Token]] | None = None
+        self._matchers: tuple[Matcher, ...] | None = None
+        self._templates: tuple[Template, ...] = ()
+
+    @property
+    def patterns(self) -> list[list[Token]]:
+        """The resources as tokens. Raises ValueError for a malformed variable."""
+        if self._patterns is None:
+            self._patterns = [tokenise(one, wildcards=True, variables=self._variables) for one in self.resources]
+        return self._patterns
 
     def covers(self, resource: str, context: Mapping[str, Any]) -> bool:
         """Whether the statement is about this resource, under these conditions."""
-        named = self._any or resource in self._exact or resource.startswith(self._prefixes)
-        if not named and self._slow:
-            named = self.names(resource, context)
-        if named is self.not_resource:
+        if (self.of_any or self.names(resource, context)) is self.not_resource:
             return False
         for condition in self.conditions:  # noqa: SIM110 - a generator costs more than the loop
             if not condition.holds(context):
@@ -133,24 +124,37 @@ class Statement:
 
     def names(self, resource: str, context: Mapping[str, Any]) -> bool:
         """Whether one of the statement's resource patterns matches."""
-        if self._any or resource in self._exact or resource.startswith(self._prefixes):
+        if self.of_any:
             return True
-        for matcher in self._matchers:
+        if self._matchers is None:
+            self._compile_resources()
+        for matcher in self._matchers or ():
             if matcher(resource):
                 return True
-        for template in self._templates:
-            resolved = resolve(template, context)
-            if resolved is not None and compile_tokens(resolved, "resource")(resource):
+        for template in self._templates:  # noqa: SIM110
+            if template.matches(resource, context):
                 return True
         return False
+
+    def _compile_resources(self) -> None:
+        """Compile the patterns, those first that are quick to try."""
+        matchers: dict[bool, list[Matcher]] = {True: [], False: []}
+        templates: list[Template] = []
+        for tokens in self.patterns:
+            if any(isinstance(token, Variable) for token in tokens):
+                templates.append(Template(tokens, "resource"))
+            else:
+                matchers[plain_text(tokens) is not None].append(compile_tokens(tokens, "resource"))
+        self._templates = tuple(templates)
+        self._matchers = (*matchers[True], *matchers[False])
 
     def unresolved(self, context: Mapping[str, Any]) -> list[str]:
         """The variables of its resources that the context has no value for, and that have no default."""
         return sorted(
             {
                 token.key
-                for template in self._templates
-                for token in template
+                for tokens in self.patterns
+                for token in tokens
                 if isinstance(token, Variable) and resolve([token], context) is None
             }
         )
@@ -166,9 +170,12 @@ class Statement:
 
 
 class Policy:
-    """A compiled policy. `id` is its ARN or name, as decisions name it; `document` what it was compiled from."""
+    """A compiled policy. `id` is its ARN or name, as decisions name it; `document` what it was compiled from.
 
-    __slots__ = ("_remembered", "document", "id", "kind", "statements", "version")
+    together: the indexes of lists of policies that begin with this one (auth/index.py).
+    """
+
+    __slots__ = ("_remembered", "document", "id", "kind", "statements", "together", "version")
 
     def __init__(
         self, id: str, kind: Kind, version: str, statements: Sequence[Statement], document: Mapping[str, Any]
@@ -178,6 +185,7 @@ class Policy:
         self.version = version
         self.statements = tuple(statements)
         self.document = document
+        self.together: dict[tuple[Policy, ...], Index] = {}
         self._remembered: dict[str, tuple[tuple[Statement, ...], tuple[Statement, ...]]] = {}
 
     def about(self, action: str) -> tuple[tuple[Statement, ...], tuple[Statement, ...]]:
@@ -204,6 +212,7 @@ def compile_policy(
     needs_resource: bool = True,
     newest: bool = False,
     ids: Mapping[str, str] | None = None,
+    stored: bool = False,
 ) -> Policy:
     """Compile a policy document. Raises MalformedPolicy.
 
@@ -211,9 +220,10 @@ def compile_policy(
     of a trust policy (a role's, which names no resources) or a key policy (KMS) nobody may, not even in the own account.
     needs_resource: False for services whose resource policies may leave Resource out (the resource itself is meant).
     newest: refuse the version of 2008, as IAM does of managed policies. ids: see Members; find them by auth/named.py.
+    stored: it was found good when it was put; what is in it is compiled when a decision first comes to it.
     """
     found = _load(document, kind)
-    if kind not in GUARDS:
+    if kind not in GUARDS and not stored:
         check_identity(found, newest=newest)
     unknown = found.keys() - _POLICY_ELEMENTS
     if unknown:
@@ -228,7 +238,9 @@ def compile_policy(
     given = listed(found["Statement"])
     if not given:
         raise MalformedPolicy(_by_kind(kind, "Could not parse the policy: Statement is empty!"), "Statement")
-    statements = [_Reader(kind, version, index, one, needs_resource, ids).read() for index, one in enumerate(given)]
+    statements = [
+        _Reader(kind, version, index, one, needs_resource, ids, stored).read() for index, one in enumerate(given)
+    ]
     sids = [statement.sid for statement in statements if statement.sid]
     if len(sids) != len(set(sids)):
         raise MalformedPolicy("Statement IDs (SID) in a single policy must be unique.", "Statement")
@@ -267,7 +279,14 @@ class _Reader:
     """Reads one statement, and says where it is wrong."""
 
     def __init__(
-        self, kind: Kind, version: str, index: int, given: Any, needs_resource: bool, ids: Mapping[str, str] | None
+        self,
+        kind: Kind,
+        version: str,
+        index: int,
+        given: Any,
+        needs_resource: bool,
+        ids: Mapping[str, str] | None,
+        stored: bool,
     ) -> None:
         self.kind = kind
         self.variables = version == "2012-10-17"
@@ -275,6 +294,7 @@ class _Reader:
         self.given: Any = given
         self.needs_resource = needs_resource
         self.ids = ids
+        self.stored = stored
 
     def error(self, message: str, element: str = "") -> MalformedPolicy:
         position = f"Statement[{self.index}]" + (f".{element}" if element else "")
@@ -294,8 +314,8 @@ class _Reader:
         sid = self.read_sid()
         members = self.read_members()
         actions, not_action = self.read_actions()
-        resources, not_resource, patterns = self.read_resources()
-        return Statement(
+        resources, not_resource = self.read_resources()
+        made = Statement(
             self.index,
             sid,
             deny=given["Effect"] == "Deny",
@@ -303,10 +323,16 @@ class _Reader:
             not_action=not_action,
             resources=resources,
             not_resource=not_resource,
-            patterns=patterns,
+            variables=self.variables,
             members=members,
             conditions=self.read_conditions(),
         )
+        if not self.stored:
+            try:
+                made.patterns  # noqa: B018 - reading them finds the malformed ones
+            except ValueError as error:
+                raise self.error(str(error), "NotResource" if not_resource else "Resource") from None
+        return made
 
     def read_sid(self) -> str | None:
         sid = self.given.get("Sid")
@@ -365,6 +391,8 @@ class _Reader:
         if not actions:
             raise self.error(missing, name)
         for action in actions:
+            if self.stored:
+                continue
             check_action(action, f"Statement[{self.index}].{name}")
             if self.kind in ("resource", "key") and not re.fullmatch(r"\*|[^:]+:[A-Za-z0-9*?_-]+", action):
                 raise self.error("Policy has invalid action", name)
@@ -376,28 +404,23 @@ class _Reader:
                 )
         return actions, name == "NotAction"
 
-    def read_resources(self) -> tuple[list[str], bool, list[list[Token]]]:
+    def read_resources(self) -> tuple[list[str], bool]:
         name = self.one_of("Resource", "NotResource")
         if self.kind == "trust":
             if name is not None:
                 raise self.error(f"Has prohibited field {name}.", name)
-            return [], False, []
+            return [], False
         if name is None and self.kind in GUARDS and not self.needs_resource:
-            return [], False, []
+            return [], False
         missing = _SAYS[self.kind]("Missing required field Resource", "Policy statement must contain resources.")
         if name is None:
             raise self.error(missing, "Resource")
         resources = self.texts(name)
         if not resources:
             raise self.error(missing, name)
-        patterns: list[list[Token]] = []
         for resource in resources:
             self.check_arn(resource, name)
-            try:
-                patterns.append(tokenise(resource, wildcards=True, variables=self.variables))
-            except ValueError as error:
-                raise self.error(str(error), name) from None
-        return resources, name == "NotResource", patterns
+        return resources, name == "NotResource"
 
     def check_arn(self, resource: str, name: str) -> None:
         if resource == "*" or self.kind not in GUARDS:
@@ -420,7 +443,7 @@ class _Reader:
                 continue
             block[name] = {key: self.condition_values(name, key, value) for key, value in keys.items()}
         try:
-            return compile_conditions(block, variables=self.variables)
+            return compile_conditions(block, variables=self.variables, stored=self.stored)
         except ValueError as error:
             raise self.error(str(error), "Condition") from None
 
@@ -457,7 +480,8 @@ _SAYS: dict[Kind, Callable[[str, str], str]] = {
 }
 
 
-def _compile_actions(actions: Sequence[str], negated: bool) -> Callable[[str], bool]:
+@lru_cache(maxsize=2048)
+def _compile_actions(actions: tuple[str, ...], negated: bool) -> Callable[[str], bool]:
     """A predicate on lower-case action names."""
     exact: set[str] = set()
     matchers: list[Matcher] = []

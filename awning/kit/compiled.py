@@ -18,11 +18,13 @@ class Compiled:
         self._kept: dict[tuple[Kind, str, str, tuple[tuple[str, str], ...]], Policy] = {}
 
     def get(self, kind: Kind, id: str, document: str, ids: Mapping[str, str] | None = None) -> Policy:
-        """Compile a policy; `id` is what decisions call it, `ids` whom its names stand for. Raises MalformedPolicy."""
+        """Compile a policy that was found good when it was stored.
+
+        `id` is what decisions call it, `ids` whom its names stand for."""
         key = (kind, id, document, tuple(sorted(ids.items())) if ids else ())
         found = self._kept.pop(key, None)
         if found is None:
-            found = compile_policy(document, id=id, kind=kind, ids=ids)
+            found = compile_policy(document, id=id, kind=kind, ids=ids, stored=True)
             if len(self._kept) >= self.most:
                 del self._kept[next(iter(self._kept))]
         self._kept[key] = found
