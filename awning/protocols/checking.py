@@ -57,15 +57,15 @@ def own_conditions(shape: Shape, source: Source, value: str) -> list[str]:
             conditions.append(f"{value} > {high}")
     if shape.matches is not None:
         conditions.append(f"{source.constant(shape.name + '_matches', shape.matches.fullmatch)}({value}) is None")
-    if shape.enum:
-        conditions.append(f"{value} not in {source.constant(shape.name + '_values', frozenset(shape.enum))}")
+    if shape.values:
+        conditions.append(f"{value} not in {source.constant(shape.name + '_values', frozenset(shape.values))}")
     return conditions
 
 
 def constrained(shape: Shape, seen: frozenset[str] = frozenset()) -> bool:
     """Return whether anything can be wrong with a value of this shape that has the right types."""
     low, high = _bounds(shape)
-    if low or high is not None or shape.matches is not None or shape.enum or shape.required:
+    if low or high is not None or shape.matches is not None or shape.values or shape.required:
         return True
     if shape.name in seen:
         return False
@@ -145,8 +145,8 @@ def _texts(shape: Shape) -> Iterator[tuple[str, str]]:
         yield rule, f"Member must have {what} greater than or equal to {low}"
     if shape.matches is not None:
         yield "pattern", f"Member must satisfy regular expression pattern: {shape.traits['pattern']}"
-    if shape.enum:
-        yield "enum", f"Member must satisfy enum value set: [{', '.join(shape.enum)}]"
+    if shape.values:
+        yield "enum", f"Member must satisfy enum value set: [{', '.join(shape.values)}]"
 
 
 def _broken(shape: Shape, value: Any) -> Iterator[tuple[str, str]]:
@@ -161,7 +161,7 @@ def _broken(shape: Shape, value: Any) -> Iterator[tuple[str, str]]:
             assert shape.matches is not None
             wrong = shape.matches.fullmatch(value) is None
         else:
-            wrong = value not in shape.enum
+            wrong = value not in shape.values
         if wrong:
             yield rule, text
 

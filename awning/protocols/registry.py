@@ -40,6 +40,8 @@ _OPERATION: Final = frozenset({"name", "http", "input", "output", "errors", "dep
 _NAMES: Final = {"type": "list", "member": {"shape": "String", "locationName": "AttributeName"}, "flattened": True}
 _WIDER: Final = {"sqs": {("ReceiveMessageRequest", "AttributeNames"): ("ReceivedAttributeNameList", _NAMES)}}
 """Members that take more than they are modelled with: these names are messages' attributes, the modelled enum has queues'."""
+_JUDGED: Final = {"s3": ("Event", "FilterRuleName")}
+"""Enums whose other values the service answers in its own words, or takes (a filter's names are written in any case)."""
 
 _log = logging.getLogger("awning.protocols")
 
@@ -98,6 +100,8 @@ def build(service: str, protocols: tuple[str, ...], description: dict[str, Any])
     for (shape, member), (wider, made) in _WIDER.get(service, {}).items():
         description["shapes"][shape]["members"][member]["shape"] = wider
         description["shapes"][wider] = made
+    for shape in _JUDGED.get(service, ()):
+        description["shapes"][shape]["judged"] = True
     forms = {}
     for protocol in protocols:
         old = protocol == "query" and "query" not in spoken(description["metadata"])

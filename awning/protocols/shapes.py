@@ -53,6 +53,11 @@ class Shape:
         return tuple(self.traits.get("enum", ()))
 
     @property
+    def values(self) -> tuple[str, ...]:
+        """The only values that a request may have: the enum, unless the service judges that itself."""
+        return () if self.traits.get("judged") else self.enum
+
+    @property
     def wire_name(self) -> str | None:
         """The name that the model gives to it on the wire, if that is not the member's own."""
         name: str | None = self.traits.get("locationName")

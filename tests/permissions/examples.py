@@ -220,6 +220,7 @@ OF_OPERATIONS: Mapping[str, Mapping[str, Maker]] = {
     "s3.PutBucketOwnershipControls": {
         "OwnershipControls": lambda things: {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
     },
+    "s3.PutBucketNotificationConfiguration": {"NotificationConfiguration": lambda things: {}},
     "sqs.SetQueueAttributes": {"Attributes": lambda things: {"DelaySeconds": "1"}},
     "sns.CreatePlatformApplication": {
         "Name": lambda things: things.name("new"),

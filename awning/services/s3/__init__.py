@@ -1,4 +1,4 @@
-"""The room of Amazon S3: buckets, objects, multipart uploads, listings, bucket policies."""
+"""The room of Amazon S3: buckets, objects, multipart uploads, listings, bucket policies, event notifications."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from awning.services.s3 import (
     deleting,
     listing,
     multipart,
+    notifications,
     objects,
     policies,
     reading,
@@ -53,6 +54,7 @@ SERVICE = Service(
         uploads,
         versions,
         configurations,
+        notifications,
     ),
     schema=tables.SCHEMA,
     memory=Memory,

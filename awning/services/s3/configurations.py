@@ -113,15 +113,6 @@ def get_object_lock_configuration(call: Call, bucket: str, expected_bucket_owner
     )
 
 
-@operation(Needs("s3:GetBucketNotification", names.of_bucket), reads=True, anonymous=True, context=of_request)
-def get_bucket_notification_configuration(
-    call: Call, bucket: str, expected_bucket_owner: str | None = None
-) -> dict[str, Any]:
-    """Nobody is notified."""
-    buckets.find(call, bucket, expected_bucket_owner)
-    return {}
-
-
 @operation(Needs("s3:GetBucketLogging", names.of_bucket), reads=True, anonymous=True, context=of_request)
 def get_bucket_logging(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> dict[str, Any]:
     """Access is not logged to a bucket."""

@@ -124,6 +124,7 @@ async def copy_object(
         content,
         if_match,
         if_none_match,
+        "ObjectCreated:Copy",
     )
     shown = checksums.shown(kind, content.checksum)
     return {"CopyObjectResult": {"ETag": content.etag, "LastModified": modified, **shown}}

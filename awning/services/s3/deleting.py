@@ -9,8 +9,9 @@ from typing import Any
 
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
-from awning.services.s3 import buckets, conditions, errors, names, receiving, tables
+from awning.services.s3 import buckets, conditions, errors, names, notifications, receiving, tables
 from awning.services.s3.conditions import of_request
+from awning.services.s3.tables import Bucket
 
 MOST_KEYS = 1000
 SLICE = 200
@@ -34,17 +35,20 @@ def delete_object(
     """Delete an object; with If-Match only if it is there and has this ETag."""
     names.check_version(version_id)
     found = buckets.find(call, bucket, expected_bucket_owner)
-    _delete(call, found.bucket, key, if_match)
+    _delete(call, found, key, if_match)
     return {}
 
 
-def _delete(call: Call, bucket: int, key: str, if_match: str | None) -> None:
+def _delete(call: Call, bucket: Bucket, key: str, if_match: str | None, told: bool = False) -> None:
+    """Delete what is there under a key. `told`: that it is gone is told even where nothing was there."""
     raw_key = names.key_bytes(key)
-    old = tables.etag_and_content(call.db, bucket, raw_key)
+    old = tables.etag_and_content(call.db, bucket.bucket, raw_key)
     if if_match is not None:
         conditions.check_write(key, old[0] if old else None, if_match, None)
     if old is not None:
-        tables.delete_object(call.db, call.blobs, bucket, raw_key, old)
+        tables.delete_object(call.db, call.blobs, bucket.bucket, raw_key, old)
+    if bucket.notification is not None and (told or old is not None):
+        notifications.notify(call, bucket, "ObjectRemoved:Delete", key)
 
 
 @operation(
@@ -104,7 +108,8 @@ def _delete_slice(
     for index, entry in enumerate(entries):
         try:
             names.check_version(entry.get("VersionId"))
-            _delete(call, found.bucket, entry["Key"], entry.get("ETag"))
+            # S3 tells of each key of a DeleteObjects, there or not.
+            _delete(call, found, entry["Key"], entry.get("ETag"), told=True)
         except errors.ServiceError as error:
             refused[index] = {"Code": error.code, "Message": error.message}
     return refused

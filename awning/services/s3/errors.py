@@ -5,6 +5,7 @@ Nothing here decides anything.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from awning.kit.errors import AccessDenied, NotImplementedHere, ServiceError, ServiceUnavailable
@@ -85,6 +86,20 @@ class IncompleteBody(ServiceError):
 class InvalidArgument(ServiceError):
     def __init__(self, message: str, name: str, value: Any) -> None:
         super().__init__(message, ArgumentName=name, ArgumentValue=str(value))
+
+
+class InvalidDestinations(ServiceError):
+    """Where a bucket may not send its notifications: (ARN, reason) pairs."""
+
+    code = "InvalidArgument"
+
+    def __init__(self, refused: Iterable[tuple[str, str]]) -> None:
+        numbered = {
+            f"Argument{part}{number}": text
+            for number, pair in enumerate(refused, 1)
+            for part, text in zip(("Name", "Value"), pair, strict=True)
+        }
+        super().__init__("Unable to validate the following destination configurations", **numbered)
 
 
 class InvalidBucketAclWithObjectOwnership(ServiceError):

@@ -1,4 +1,5 @@
-"""What the room keeps in memory: compiled policies, and who is reading which parts. Both are lost without harm."""
+"""What the room keeps in memory: compiled policies and notifications, and who is reading which parts. All are lost
+without harm."""
 
 from __future__ import annotations
 
@@ -6,9 +7,12 @@ import sqlite3
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
+import orjson
+
 from awning.auth.policy import Policy, compile_policy
 from awning.kit.service import Guard
 from awning.services.s3 import tables
+from awning.services.s3.event_records import Targets, compile_targets
 
 if TYPE_CHECKING:
     from awning.services.s3.reading import Pieces
@@ -20,7 +24,7 @@ MOST_KEPT: Final = 1000
 
 
 class Memory:
-    """Compiled policies by their ids: an id stands for one text for ever, so nothing here goes out of date.
+    """Compiled policies and notifications by their ids: an id stands for one text for ever, so these never go out of date.
 
     `known` are buckets, and what they say about their users, by name, from committed state; whoever changes one clears them after
     the commit. `readers` are the bodies under way that take one part after another.
@@ -28,6 +32,7 @@ class Memory:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self.compiled: dict[str, Policy] = {}
+        self.notified: dict[str, Targets] = {}
         self.known: dict[str, tuple[tables.Bucket, Guard]] = {}
         self.readers: WeakSet[Pieces] = WeakSet()
 
@@ -42,6 +47,16 @@ class Memory:
             if len(self.compiled) >= MOST_KEPT:
                 self.compiled.clear()
             self.compiled[policy] = found
+        return found
+
+    def targets(self, db: sqlite3.Connection, notification: str) -> Targets:
+        """Return who is notified by a configuration that is there."""
+        found = self.notified.get(notification)
+        if found is None:
+            found = compile_targets(orjson.loads(tables.notification_of(db, notification) or b"{}"))
+            if len(self.notified) >= MOST_KEPT:
+                self.notified.clear()
+            self.notified[notification] = found
         return found
 
     def reading(self) -> frozenset[int]:

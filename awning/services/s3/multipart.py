@@ -22,6 +22,7 @@ from awning.services.s3 import (
     copying,
     errors,
     names,
+    notifications,
     objects,
     reading,
     receiving,
@@ -399,6 +400,8 @@ def publish_upload(
     tables.complete_upload(db, upload, plan.checksum, plan.layout, now, answer)
     row = (plan.size, now, plan.etag, upload.kind, upload.storage_class, upload.content)
     tables.put_object(db, call.blobs, found.bucket, raw_key, row, old)
+    if found.notification is not None:
+        notifications.notify(call, found, "ObjectCreated:CompleteMultipartUpload", key, plan.size, plan.etag)
     return True
 
 

@@ -12,7 +12,7 @@ import orjson
 
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
-from awning.services.s3 import buckets, checksums, conditions, errors, names, receiving, tables
+from awning.services.s3 import buckets, checksums, conditions, errors, names, notifications, receiving, tables
 from awning.services.s3.conditions import of_request, of_write
 from awning.services.s3.receiving import Received
 from awning.services.s3.tables import Bucket, NewContent
@@ -89,10 +89,12 @@ def publish(
     content: NewContent,
     if_match: str | None,
     if_none_match: str | None,
+    event: str,
 ) -> int:
     """Make a content the key's object; return when it was modified, in seconds. Runs in a batch.
 
-    begun: the number of the bucket that was there at the beginning; another of its name gets nothing. Raises NoSuchBucket.
+    begun: the number of the bucket that was there at the beginning; another of its name gets nothing. event: what is told of it
+    ("ObjectCreated:Put"). Raises NoSuchBucket.
     """
     db = call.db
     place = tables.find_place(db, bucket, raw_key)
@@ -111,6 +113,8 @@ def publish(
         number = tables.insert_content(db, content)
     row = (content.size, now, content.etag, content.kind, content.storage_class, number)
     tables.put_object(db, call.blobs, found.bucket, raw_key, row, old)
+    if found.notification is not None:
+        notifications.notify(call, found, event, key, content.size, content.etag)
     return now
 
 
@@ -186,6 +190,7 @@ async def put_object(
         content,
         if_match,
         if_none_match,
+        "ObjectCreated:Post" if call.facts.method == "POST" else "ObjectCreated:Put",
     )
     return {"ETag": content.etag, **checksums.shown(kind, content.checksum)}
 
@@ -223,6 +228,13 @@ def existing(
     call: Call, bucket: str, owner: str | None, key: str, version: str | None = None, body: bool = False
 ) -> tables.Object:
     """Return an object. Raises NoSuchVersion; NoSuchKey, or AccessDenied in its stead."""
+    return located(call, bucket, owner, key, version, body)[1]
+
+
+def located(
+    call: Call, bucket: str, owner: str | None, key: str, version: str | None = None, body: bool = False
+) -> tuple[Bucket, tables.Object]:
+    """As existing(), with its bucket."""
     names.check_version(version)
     kept = call.memory.known.get(bucket) if call.sees_committed else None
     if kept is not None:
@@ -236,7 +248,7 @@ def existing(
     buckets.check(call, found, owner)
     if stored is None:
         raise missing(call, bucket, key)
-    return stored
+    return found, stored
 
 
 @operation(
@@ -259,8 +271,10 @@ def put_object_tagging(
     """Replace an object's tags (at most 10)."""
     receiving.check_document(call, checksum_algorithm)
     tags = names.check_tags(tagging.get("TagSet", []), 10)
-    stored = existing(call, bucket, expected_bucket_owner, key, version_id)
+    found, stored = located(call, bucket, expected_bucket_owner, key, version_id)
     tables.set_object_tags(call.db, stored.content, orjson.dumps(tags) if tags else None)
+    if found.notification is not None:
+        notifications.notify(call, found, "ObjectTagging:Put", key, None, stored.etag)
     return {}
 
 
@@ -290,6 +304,8 @@ def delete_object_tagging(
     call: Call, bucket: str, key: str, version_id: str | None = None, expected_bucket_owner: str | None = None
 ) -> dict[str, Any]:
     """Take all tags off an object."""
-    stored = existing(call, bucket, expected_bucket_owner, key, version_id)
+    found, stored = located(call, bucket, expected_bucket_owner, key, version_id)
     tables.set_object_tags(call.db, stored.content, None)
+    if found.notification is not None:
+        notifications.notify(call, found, "ObjectTagging:Delete", key, None, stored.etag)
     return {}

@@ -96,6 +96,11 @@ SCHEMA = Schema(
         CREATE TABLE doomed_buckets (bucket INTEGER PRIMARY KEY);
         """,
         "ALTER TABLE policies ADD COLUMN ids TEXT NOT NULL DEFAULT '{}'",
+        """
+        ALTER TABLE buckets ADD COLUMN notification TEXT;                     -- id of its row in notifications
+        ALTER TABLE counters ADD COLUMN sequence INTEGER NOT NULL DEFAULT 0;  -- of its last event
+        CREATE TABLE notifications (notification TEXT PRIMARY KEY, configuration BLOB NOT NULL) WITHOUT ROWID;
+        """,
     )
 )
 
@@ -110,6 +115,7 @@ class Bucket(NamedTuple):
     created: int
     block: int | None
     policy: str | None
+    notification: str | None
 
 
 class Stored(NamedTuple):
@@ -173,7 +179,7 @@ class NewContent(NamedTuple):
     stored: Stored
 
 
-_BUCKET = "SELECT bucket, name, account, region, created, block, policy FROM buckets"
+_BUCKET = "SELECT bucket, name, account, region, created, block, policy, notification FROM buckets"
 
 
 def find_bucket(db: sqlite3.Connection, name: str) -> Bucket | None:
@@ -194,6 +200,7 @@ def delete_bucket(db: sqlite3.Connection, bucket: Bucket) -> None:
     db.execute("DELETE FROM buckets WHERE bucket = ?", (bucket.bucket,))
     db.execute("DELETE FROM counters WHERE bucket = ?", (bucket.bucket,))
     db.execute("DELETE FROM policies WHERE policy = ?", (bucket.policy,))
+    db.execute("DELETE FROM notifications WHERE notification = ?", (bucket.notification,))
     db.execute("INSERT INTO doomed_buckets (bucket) VALUES (?)", (bucket.bucket,))
 
 
@@ -245,6 +252,40 @@ def policy_of(db: sqlite3.Connection, policy: str | None) -> tuple[str, dict[str
     return (row[0], orjson.loads(row[1])) if row else None
 
 
+def set_notification(
+    db: sqlite3.Connection, bucket: Bucket, notification: str | None, configuration: bytes = b""
+) -> None:
+    """Give a bucket a notification configuration (JSON) under a new id, or None. An id never names two configurations."""
+    db.execute("DELETE FROM notifications WHERE notification = ?", (bucket.notification,))
+    if notification is not None:
+        db.execute(
+            "INSERT INTO notifications (notification, configuration) VALUES (?, ?)", (notification, configuration)
+        )
+    db.execute("UPDATE buckets SET notification = ? WHERE bucket = ?", (notification, bucket.bucket))
+
+
+def notification_of(db: sqlite3.Connection, notification: str | None) -> bytes | None:
+    """Return a notification configuration as JSON."""
+    row = db.execute("SELECT configuration FROM notifications WHERE notification = ?", (notification,)).fetchone()
+    return row[0] if row else None
+
+
+def notification_in(db: sqlite3.Connection, bucket: int) -> bytes | None:
+    """As notification_of(), by the bucket's number."""
+    row = db.execute(
+        "SELECT configuration FROM buckets JOIN notifications USING (notification) WHERE bucket = ?", (bucket,)
+    ).fetchone()
+    return row[0] if row else None
+
+
+def next_sequence(db: sqlite3.Connection, bucket: int, least: int) -> int:
+    """Return a number that is larger than any that the bucket had before, and at least `least`."""
+    number: int = db.execute(
+        "UPDATE counters SET sequence = max(sequence + 1, ?) WHERE bucket = ? RETURNING sequence", (least, bucket)
+    ).fetchone()[0]
+    return number
+
+
 # Objects -------------------------------------------------------------------------------------------------------------
 
 _OBJECT = (
@@ -253,7 +294,7 @@ _OBJECT = (
 )
 _HEAD = _OBJECT.replace("c.body FROM", "NULL FROM")
 _NAMED = (
-    "SELECT b.bucket, b.name, b.account, b.region, b.created, b.block, b.policy,"
+    "SELECT b.bucket, b.name, b.account, b.region, b.created, b.block, b.policy, b.notification,"
     " o.size, o.modified, o.etag, o.kind, o.class, o.content, c.headers, c.checksum, c.tags, c.layout, c.blob, c.body"
     " FROM buckets b LEFT JOIN objects o ON o.bucket = b.bucket AND o.key = ?"
     " LEFT JOIN contents c ON c.content = o.content WHERE b.name = ?"
@@ -270,13 +311,14 @@ def find_object(db: sqlite3.Connection, bucket: int, key: bytes, body: bool = Tr
 def find_place(db: sqlite3.Connection, name: str, key: bytes) -> tuple[Bucket, tuple[str, int, int] | None] | None:
     """Return a bucket, and (etag, content, size) of what it has under a key; None where there is no such bucket."""
     row = db.execute(
-        "SELECT b.bucket, b.name, b.account, b.region, b.created, b.block, b.policy, o.etag, o.content, o.size"
+        "SELECT b.bucket, b.name, b.account, b.region, b.created, b.block, b.policy, b.notification,"
+        " o.etag, o.content, o.size"
         " FROM buckets b LEFT JOIN objects o ON o.bucket = b.bucket AND o.key = ? WHERE b.name = ?",
         (key, name),
     ).fetchone()
     if row is None:
         return None
-    return Bucket._make(row[:7]), (row[7:] if row[7] is not None else None)
+    return Bucket._make(row[:8]), (row[8:] if row[8] is not None else None)
 
 
 def find_named_object(db: sqlite3.Connection, name: str, key: bytes, body: bool) -> tuple[Bucket, Object | None] | None:
@@ -284,7 +326,7 @@ def find_named_object(db: sqlite3.Connection, name: str, key: bytes, body: bool)
     row = db.execute(_NAMED if body else _NAMED_HEAD, (key, name)).fetchone()
     if row is None:
         return None
-    return Bucket._make(row[:7]), (Object._make(row[7:]) if row[7] is not None else None)
+    return Bucket._make(row[:8]), (Object._make(row[8:]) if row[8] is not None else None)
 
 
 def etag_and_content(db: sqlite3.Connection, bucket: int, key: bytes) -> tuple[str, int, int] | None:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from awning.auth.principal import Principal, root_of
-from awning.contracts import FindPrincipalIds
+from awning.contracts import Deliver, FindPrincipalIds, MayPublish, MaySend, Sender
 from awning.kit.call import Call, Facts
 from awning.kit.clock import Clock
+from awning.kit.deliveries import decode
 from awning.kit.room import Room
 from awning.net.messages import FileSlice
 from awning.services.s3 import SERVICE
@@ -33,18 +34,24 @@ class StillClock(Clock):
 
 
 class Neighbours:
-    """A region of one room. `known` are the ARNs of users and roles that exist."""
+    """A region of one room. `known` are the ARNs of users and roles that exist, `listening` those of queues and topics, and
+    whether their policies let S3 write to them."""
 
     def __init__(self) -> None:
         self.known: set[str] = set()
+        self.listening: dict[str, bool] = {}
+        self.senders: list[Sender] = []
 
     def ask(self, question: Any, facts: Facts) -> Any:
         if isinstance(question, FindPrincipalIds):
             return {arn: f"AIDA{abs(hash(arn)):020d}"[:20] for arn in question.arns if arn in self.known}
+        if isinstance(question, MaySend | MayPublish):
+            self.senders.append(question.sender)
+            return self.listening.get(question.arn)
         return question.arn in self.known
 
     def sent(self, room: Room) -> None:
-        raise AssertionError("S3 sends nothing yet")
+        """What was sent stays in the outbox; see S3.outbox()."""
 
     def broken(self, room: Room, error: BaseException) -> None:
         raise AssertionError("the room broke") from error
@@ -97,6 +104,7 @@ class S3:
     def call(self, account: str = ACCOUNT, region: str = "us-east-1", **facts: Any) -> Call:
         principal = facts.pop("principal", None) or root_of(account)
         facts.setdefault("signed", "v4-header")
+        facts.setdefault("method", "PUT")
         return self.room.call(Facts("request", principal, account, region, **facts))
 
     async def run(self, name: str, call: Call, params: dict[str, Any]) -> Any:
@@ -146,6 +154,17 @@ class S3:
     def files(self) -> list[Path]:
         """The blobs on disk."""
         return [path for path in self.folder.blobs("s3").rglob("*") if path.is_file()]
+
+    def outbox(self) -> list[Deliver]:
+        """Take out of the outbox what is in it, in order."""
+
+        def take(call: Call) -> list[Deliver]:
+            found = call.room.outbox.page(call.db, 0, 10_000)
+            call.room.outbox.forget(call.db, [letter.seq for letter in found])
+            return [decode(letter.kind, letter.payload or b"") for letter in found]
+
+        taken: list[Deliver] = self.loop.run_until_complete(self.room.write(self.call(), take))
+        return taken
 
     def rows(self, table: str) -> int:
         count: int = self.room.database.reader.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
