@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 REGION_NAME = "us-east-1"
 
@@ -58,11 +59,19 @@ class Identity:
 
     def client(self, service: str, *, region_name: str = REGION_NAME, **options: Any) -> Any:
         """Return a boto3 client that acts as this identity; `options` as boto3 takes them."""
-        return self.session(region_name).client(service, **{"endpoint_url": self.endpoint, **options})
+        return self.session(region_name).client(service, **self._options(options))
 
     def resource(self, service: str, *, region_name: str = REGION_NAME, **options: Any) -> Any:
         """Return a boto3 resource that acts as this identity; `options` as boto3 takes them."""
-        return self.session(region_name).resource(service, **{"endpoint_url": self.endpoint, **options})
+        return self.session(region_name).resource(service, **self._options(options))
+
+    def _options(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The region is on this machine: no proxy leads to it."""
+        from botocore.config import Config
+
+        direct = Config(proxies={})
+        config = direct.merge(given["config"]) if given.get("config") else direct
+        return {"endpoint_url": self.endpoint, **given, "config": config}
 
     def environment(self, region_name: str = REGION_NAME) -> dict[str, str]:
         """Return the variables by which clients that know nothing of awning act as this identity."""
@@ -76,7 +85,16 @@ class Identity:
             "AWS_CONFIG_FILE": self.settings,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
+            **_without_proxy(urlsplit(self.endpoint).hostname or ""),
         }
+
+
+def _without_proxy(host: str) -> dict[str, str]:
+    """Where this process's variables name a proxy, those by which a client goes to `host` without it."""
+    if not any(name.lower() in ("http_proxy", "https_proxy", "all_proxy") for name in os.environ):
+        return {}
+    before = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    return dict.fromkeys(("no_proxy", "NO_PROXY"), ",".join(filter(None, (before, host))))
 
 
 def unwanted(present: dict[str, str]) -> list[str]:

@@ -9,20 +9,22 @@ from collections.abc import Iterator
 
 import pytest
 
-from awning.testing.region import Region
+from awning.testing.region import ROOT_ACCOUNT, Region
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("awning", "a region of your own")
     group.addoption("--awning-log", metavar="FILE", help="write the region's request log to this file")
     parser.addini("awning_services", "only these services of the region (default: all)", type="args")
+    parser.addini("awning_account", "the account whose root acts where none is named (default: 000000000000)")
 
 
 @pytest.fixture(scope="session")
 def awning_region(pytestconfig: pytest.Config) -> Iterator[Region]:
     """The region of this test process. Nothing empties it: use `region` for one that is empty."""
     log = pytestconfig.getoption("--awning-log")
-    with Region(services=pytestconfig.getini("awning_services") or None, log=log) as region:
+    services, account = pytestconfig.getini("awning_services"), pytestconfig.getini("awning_account")
+    with Region(services=services or None, account=account or ROOT_ACCOUNT, log=log) as region:
         yield region
 
 

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import signal
+import site
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import awning
 from awning.cli.control import ask
 from awning.testing.clock import RegionClock
 from awning.testing.identity import REGION_NAME, Identity, unwanted
@@ -35,20 +37,23 @@ class NotReady(RuntimeError):
 class Region:
     """A region of a test's own: own data folder, free port, own process.
 
-    services: only these (default: all). host: the loopback address. arguments: further ones for `awning up`. log: a file for the
-    request log (default: none is written). wait: seconds until it must be ready. Use it as a context manager, or call start() and
-    stop(). Not for several threads at once, save its clients.
+    services: only these (default: all). account: the 12 digits of the account that is meant where none is named. host: the
+    loopback address. arguments: further ones for `awning up`. log: a file for the request log (default: none is written). wait:
+    seconds until it must be ready. Use it as a context manager, or call start() and stop(). Not for several threads at once, save
+    its clients. Raises ValueError for an account that is none.
     """
 
     def __init__(
         self,
         *,
         services: Sequence[str] | None = None,
+        account: str = ROOT_ACCOUNT,
         host: str = "127.0.0.1",
         arguments: Sequence[str] = (),
         log: Path | str | None = None,
         wait: float = 30.0,
     ) -> None:
+        self.account = twelve_digits(account)
         self.host = host
         self.port = 0
         self.data = Path()
@@ -67,11 +72,15 @@ class Region:
         """Start the process; return once it is ready. Raises NotReady."""
         if self._process is not None:
             raise RuntimeError("The region runs already.")
-        command = [sys.executable, "-m", "awning", "up", "--host", self.host, "--port", "0", "--temporary"]
+        command = [sys.executable, "-P", "-m", "awning", "up", "--host", self.host, "--port", "0", "--temporary"]
         command += ["--exit-with-parent", "--log-level", "info" if self._log is not None else "off", *self._arguments]
-        kept = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
         process = self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=kept
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=_inherited(os.environ),
         )
         assert process.stdout is not None
         said: list[str] = []
@@ -150,16 +159,15 @@ class Region:
 
     # Who acts
 
-    def root(self, account: str = ROOT_ACCOUNT) -> Identity:
-        """Return the root of an account: 12 digits, any."""
+    def root(self, account: str | None = None) -> Identity:
+        """Return the root of an account: 12 digits, any. Raises ValueError."""
         self.fresh = False
-        if len(account) != 12 or not account.isdigit():
-            raise ValueError(f"An account has 12 digits, not {account!r}.")
+        account = self.account if account is None else twelve_digits(account)
         key = "test" if account == ROOT_ACCOUNT else account
         settings = str(self.data.parent / "client-settings")
         return Identity(f"arn:aws:iam::{account}:root", key, "test", self.endpoint, settings)
 
-    def user(self, *policies: Policy, account: str = ROOT_ACCOUNT, name: str | None = None) -> Identity:
+    def user(self, *policies: Policy, account: str | None = None, name: str | None = None) -> Identity:
         """Make a user who may do what these policies allow, and nothing else."""
         root = self.root(account)
         iam = root.client("iam")
@@ -173,7 +181,7 @@ class Region:
     def role(
         self,
         *policies: Policy,
-        account: str = ROOT_ACCOUNT,
+        account: str | None = None,
         name: str | None = None,
         trust: Policy | None = None,
         session_name: str = "test",
@@ -182,16 +190,17 @@ class Region:
 
         `trust` is its trust policy; by default the account may assume it. The session is assumed by a user who may do that alone.
         """
-        iam = self.root(account).client("iam")
+        root = self.root(account)
+        iam = root.client("iam")
         name = name or self._name("role")
-        own = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Action": "sts:AssumeRole"}
+        own = {"Effect": "Allow", "Principal": {"AWS": root.arn}, "Action": "sts:AssumeRole"}
         text = document(trust if trust is not None else own)
         arn = str(iam.create_role(RoleName=name, AssumeRolePolicyDocument=text)["Role"]["Arn"])
         for number, text in enumerate(map(document, policies)):
             iam.put_role_policy(RoleName=name, PolicyName=f"policy-{number}", PolicyDocument=text)
         return self.assume(arn, account=account, session_name=session_name)
 
-    def assume(self, role: str, *, account: str = ROOT_ACCOUNT, session_name: str = "test") -> Identity:
+    def assume(self, role: str, *, account: str | None = None, session_name: str = "test") -> Identity:
         """Return a session of a role (its ARN), assumed by a user of `account` who may do that alone."""
         user = self.user({"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role}, account=account)
         made = user.client("sts").assume_role(RoleArn=role, RoleSessionName=session_name)
@@ -206,7 +215,7 @@ class Region:
         service: str,
         *,
         region_name: str = REGION_NAME,
-        account: str = ROOT_ACCOUNT,
+        account: str | None = None,
         policies: Sequence[Policy] | None = None,
         **options: Any,
     ) -> Any:
@@ -219,7 +228,7 @@ class Region:
         service: str,
         *,
         region_name: str = REGION_NAME,
-        account: str = ROOT_ACCOUNT,
+        account: str | None = None,
         policies: Sequence[Policy] | None = None,
         **options: Any,
     ) -> Any:
@@ -227,13 +236,13 @@ class Region:
         who = self.root(account) if policies is None else self.user(*policies, account=account)
         return who.resource(service, region_name=region_name, **options)
 
-    def session(self, *, region_name: str = REGION_NAME, account: str = ROOT_ACCOUNT) -> Any:
+    def session(self, *, region_name: str = REGION_NAME, account: str | None = None) -> Any:
         """Return a boto3 Session with the root's keys, whose clients go to the region."""
         return self.root(account).session(region_name)
 
     @contextlib.contextmanager
     def environment(
-        self, who: Identity | None = None, *, region_name: str = REGION_NAME, account: str = ROOT_ACCOUNT
+        self, who: Identity | None = None, *, region_name: str = REGION_NAME, account: str | None = None
     ) -> Iterator[dict[str, str]]:
         """Lead all clients of this process, and of those that it starts, to the region until left; they act as `who`, or as the
         account's root. Yields the variables; all is put back in the end."""
@@ -258,14 +267,28 @@ class Region:
         return f"test-{kind}-{self._made}"
 
 
-_NOT_INHERITED = (
-    "AWNING_ROOT_ACCESS_KEY_ID",
-    "AWNING_ROOT_SECRET_ACCESS_KEY",
-    "GATEWAY_LISTEN",
-    "SERVICES",
-    "PERSISTENCE",
-)
-"""Variables that are meant for another region than a test's."""
+_NOT_INHERITED = ("DEBUG", "GATEWAY_LISTEN", "LOCALSTACK_HOST", "LS_LOG", "PERSISTENCE", "SERVICES")
+"""Variables that are meant for another region than a test's, as all AWNING_… are but that of the cache."""
+
+
+def _inherited(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables for a region's process: it imports the same awning, and nothing of the test's own folder."""
+    kept = {
+        name: value
+        for name, value in environment.items()
+        if name not in _NOT_INHERITED and (name == "AWNING_CACHE" or not name.startswith("AWNING_"))
+    }
+    home = str(Path(awning.__file__).absolute().parents[1])
+    if home not in (*site.getsitepackages(), site.getusersitepackages()):
+        kept["PYTHONPATH"] = os.pathsep.join(filter(None, (home, kept.get("PYTHONPATH"))))
+    return kept
+
+
+def twelve_digits(account: str) -> str:
+    """Return an account that is one. Raises ValueError."""
+    if len(account) != 12 or not (account.isascii() and account.isdigit()):
+        raise ValueError(f"An account has 12 digits, not {account!r}.")
+    return account
 
 
 def document(policy: Policy) -> str:
