@@ -20,7 +20,7 @@ from awning.gateway.journal import Journal
 from awning.gateway.pages import Control, Pages
 from awning.gateway.pipeline import Gateway
 from awning.gateway.signing_keys import SigningKeys
-from awning.gateway.trail import merged, suggest
+from awning.gateway.trail import merged, seen_as, suggest
 from awning.gateway.trail_file import TrailFile
 from awning.hooks import Hooks
 from awning.kit.call import Call, Facts, service_facts
@@ -332,10 +332,15 @@ class Region:
         return said
 
     async def _suggest(self, given: dict[str, Any]) -> dict[str, Any]:
-        arn, trail = str(given.get("principal")), self.gateway.trail
+        trail = self.gateway.trail
+        arn = seen_as(str(given.get("principal")), {*trail.allowed, *trail.refused})
         did = trail.allowed.get(arn, {})
         if given.get("denied"):
             did = merged(did, trail.refused.get(arn, {}))
+        if not did and arn in trail.refused:
+            raise ValueError(
+                f"{arn} was denied all that it was seen to ask for. For a policy that allows it: --denied."
+            )
         if not did:
             known = sorted({*trail.allowed, *trail.refused})
             seen = f"Seen were {', '.join(known[:20])}." if known else "Nobody was seen yet."

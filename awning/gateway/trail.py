@@ -155,6 +155,16 @@ class Trail:
                 seen[arn] = {action: Seen(set(kept), pattern) for action, (kept, pattern) in did.items()}
 
 
+def seen_as(arn: str, known: Iterable[str]) -> str:
+    """The ARN under which a principal is kept: a role's session as its role, whose path the session's ARN does not have."""
+    start, _, names = arn.partition(":assumed-role/")
+    role, _, session = names.partition("/")
+    if not session or not start.startswith("arn:aws:sts::"):
+        return arn
+    plain = f"{start.replace(':sts:', ':iam:')}:role/"
+    return next((name for name in known if name.startswith(plain) and name.endswith(f"/{role}")), plain + role)
+
+
 def suggest(did: Mapping[str, Seen]) -> dict[str, Any]:
     """The smallest policy that allows what was done: a statement for all actions that went to the same resources."""
     by_resources: dict[tuple[str, ...], list[str]] = {}

@@ -107,6 +107,12 @@ def test_what_is_suggested_is_enough_and_no_more(own_region: LiveRegion) -> None
         own_region.client("s3", **narrow).put_object(Bucket="results", Key="two", Body=b"2")
     said = iam(own_region, "suggest", "--principal", "arn:aws:iam::000000000000:user/narrow", "--denied").stdout
     assert "arn:aws:s3:::results/two" in said
+    idle = user(own_region, "idle", {**everything, "Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}})
+    with pytest.raises(ClientError, match="AccessDenied"):
+        own_region.client("s3", **idle).put_object(Bucket="results", Key="two", Body=b"2")
+    denied = iam(own_region, "suggest", "--principal", "arn:aws:iam::000000000000:user/idle")
+    assert denied.returncode == 2
+    assert "--denied" in denied.stderr
     unknown = iam(own_region, "suggest", "--principal", "arn:aws:iam::000000000000:user/nobody")
     assert unknown.returncode == 2
     assert "user/worker" in unknown.stderr

@@ -14,7 +14,7 @@ from awning.auth.evaluate import decide
 from awning.auth.policy import compile_policy
 from awning.auth.principal import Principal, root_of
 from awning.gateway import trail as trails
-from awning.gateway.trail import MOST_EXPLAINED, MOST_REQUESTS, MOST_RESOURCES, Seen, Trail, merged, suggest
+from awning.gateway.trail import MOST_EXPLAINED, MOST_REQUESTS, MOST_RESOURCES, Seen, Trail, merged, seen_as, suggest
 
 ALLOWED = Decision(True, Why.ROOT, None, None, list)
 DENIED = Decision(False, Why.NO_IDENTITY, None, None, list)
@@ -104,3 +104,12 @@ def test_it_is_the_same_after_a_stop() -> None:
     again.restore(json.loads(json.dumps(trail.saved())))
     assert again.saved() == trail.saved()
     assert suggest(again.allowed[ROOT.arn]) == suggest(trail.allowed[ROOT.arn])
+
+
+def test_a_roles_session_is_looked_for_as_its_role() -> None:
+    session = "arn:aws:sts::000000000000:assumed-role/worker/now"
+    assert seen_as(session, []) == "arn:aws:iam::000000000000:role/worker"
+    known = ["arn:aws:iam::111122223333:role/worker", "arn:aws:iam::000000000000:role/team/worker"]
+    assert seen_as(session, known) == known[1]
+    for other in (known[0], "arn:aws:sts::000000000000:federated-user/worker", "worker", "*"):
+        assert seen_as(other, known) == other
