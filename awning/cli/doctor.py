@@ -17,6 +17,7 @@ from awning.cli import variables
 from awning.cli.control import running
 from awning.cli.fault import Fault
 from awning.cli.folders import add_data, cache_folder, data_folder
+from awning.cli.up import KNOWN
 from awning.store.errors import FolderError
 from awning.store.vault import Vault, exposed
 
@@ -173,7 +174,7 @@ def examine_variables() -> Iterator[Finding]:
         if os.environ.get(name):
             yield Finding("note", f"{name} is set; awning needs no token.", f"unset {name}")
     try:
-        given = variables.read()
+        given = variables.read(KNOWN)
     except Fault as fault:
         yield Finding("fault", str(fault), "Mend or unset it.")
         return

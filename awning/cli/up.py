@@ -27,6 +27,7 @@ from awning.region import ROOMS, Options, Region
 from awning.store.errors import DataError, FolderError
 
 MOST_FILES = 65_536
+KNOWN = frozenset(room.name for room in ROOMS)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run a region; returns 0 after a clean stop."""
-    given = variables.read()
+    given = variables.read(KNOWN)
     if arguments.temporary and arguments.data:
         raise Fault("Name a folder with --data, or say --temporary: not both.")
     temporary = arguments.temporary or (given.temporary and not arguments.data)
@@ -116,7 +117,7 @@ def raise_file_limit() -> None:
 def read_options(arguments: argparse.Namespace, given: Variables, data: Path) -> Options:
     """Turn arguments and variables into Options. Raises Fault."""
     host, port = listen_address(arguments)
-    services = read_services(arguments.services or os.environ.get("SERVICES"))
+    services = read_services(arguments.services) if arguments.services else given.services
     domain = arguments.domain.lower().strip(".") if arguments.domain else given.domain
     return Options(
         data=data,
@@ -131,7 +132,7 @@ def read_options(arguments: argparse.Namespace, given: Variables, data: Path) ->
 
 
 def listen_address(arguments: argparse.Namespace) -> tuple[str, int]:
-    """Return host and port; GATEWAY_LISTEN ("0.0.0.0:4566", ":4566", "4566") stands in for what is not given."""
+    """Return host and port; GATEWAY_LISTEN ("0.0.0.0:4566", "[::]:4566", ":4566", "4566") stands in for what is not given."""
     named = (os.environ.get("GATEWAY_LISTEN") or "").split(",")[0]
     host, _, port = named.rpartition(":")
     chosen = arguments.port if arguments.port is not None else port or 4566
@@ -141,17 +142,14 @@ def listen_address(arguments: argparse.Namespace) -> tuple[str, int]:
         raise Fault(f"GATEWAY_LISTEN={named} does not name a port.") from None
     if not 0 <= number <= 65535:
         raise Fault(f"{number} is no port.")
-    return arguments.host or host or "127.0.0.1", number
+    return arguments.host or host.strip("[]") or "127.0.0.1", number
 
 
-def read_services(given: str | None) -> frozenset[str] | None:
-    """Return the named services. Raises Fault for one that awning does not have."""
-    if not given:
-        return None
+def read_services(given: str) -> frozenset[str]:
+    """Return the services that --services names. Raises Fault for one that awning does not have."""
     names = frozenset(name.strip() for name in given.split(",") if name.strip())
-    known = {room.name for room in ROOMS}
-    if unknown := sorted(names - known):
-        raise Fault(f"There is no service {', '.join(unknown)}; there are {', '.join(sorted(known))}.")
+    if unknown := sorted(names - KNOWN):
+        raise Fault(f"There is no service {', '.join(unknown)}; there are {', '.join(sorted(KNOWN))}.")
     return names
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from awning.cli.fault import Fault
@@ -40,18 +41,19 @@ _OWN_NAMES = ("localhost", "localhost.localstack.cloud", "127.0.0.1", "0.0.0.0")
 
 @dataclass(frozen=True, slots=True)
 class Variables:
-    """What the variables say. temporary: nothing is to be kept. level: the log's. domain: a further host name. notes: lines that
-    tell the user what was read and what was not."""
+    """What the variables say. temporary: nothing is to be kept. level: the log's. domain: a further host name. services: those
+    named that there are, None for all. notes: lines that tell the user what was read and what was not."""
 
     temporary: bool
     level: str | None
     domain: str | None
     init: str | None
+    services: frozenset[str] | None
     notes: tuple[str, ...]
 
 
-def read(environment: Mapping[str, str] | None = None) -> Variables:
-    """Read them. Raises Fault for a value that says nothing."""
+def read(known: AbstractSet[str], environment: Mapping[str, str] | None = None) -> Variables:
+    """Read them; `known` are the services that there are. Raises Fault for a value that says nothing."""
     given = {name: value for name, value in (os.environ if environment is None else environment).items() if value}
     persistence = given.get("PERSISTENCE")
     if persistence is not None and persistence not in (*_TRUE, *_FALSE):
@@ -71,10 +73,20 @@ def read(environment: Mapping[str, str] | None = None) -> Variables:
         notes.append(f"Variables that mean nothing here: {', '.join(others)}.")
     if given.get("ENFORCE_IAM") in _FALSE:
         notes.append("ENFORCE_IAM=0 is not obeyed: permissions are checked unless you say --iam off.")
+    services = None
+    if named := frozenset(name.partition(":")[0].lower() for name in re.findall(r"[^\s,]+", given.get("SERVICES", ""))):
+        services = named & known
+        if missing := sorted(named - known):
+            notes.append(
+                f"WARNING: SERVICES names what awning does not have: {', '.join(missing)}. Calls of them are refused by name."
+            )
+    if "," in given.get("GATEWAY_LISTEN", ""):
+        notes.append("Of GATEWAY_LISTEN the first address is listened on, the others are not.")
     return Variables(
         temporary=persistence in _FALSE,
         level=level,
         domain=host.lower() if host and host not in _OWN_NAMES else None,
         init=given.get("AWNING_INIT"),
+        services=services,
         notes=tuple(notes),
     )

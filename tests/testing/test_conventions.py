@@ -15,9 +15,11 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from awning.cli import variables
 from awning.cli.fault import Fault
+from awning.cli.up import KNOWN
 from awning.testing import Region
 from tests.conftest import LiveRegion
 
@@ -86,15 +88,34 @@ def test_kill_stops_the_region(own_region: LiveRegion) -> None:
 
 def test_variables_are_read_where_they_mean_something_and_named_where_not() -> None:
     given = variables.read(
-        {"PERSISTENCE": "0", "LS_LOG": "warn", "LOCALSTACK_HOST": "cloud.example:4566", "EAGER_SERVICE_LOADING": "1"}
+        KNOWN,
+        {"PERSISTENCE": "0", "LS_LOG": "warn", "LOCALSTACK_HOST": "cloud.example:4566", "EAGER_SERVICE_LOADING": "1"},
     )
     assert (given.temporary, given.level, given.domain) == (True, "error", "cloud.example")
     assert any("EAGER_SERVICE_LOADING" in note for note in given.notes)
     assert not any("PERSISTENCE" in note for note in given.notes if "mean nothing" in note)
-    assert variables.read({"HOME": "/x", "S3_BUCKET": "mine"}).notes == ()
+    assert variables.read(KNOWN, {"HOME": "/x", "S3_BUCKET": "mine"}).notes == ()
     for wrong in ({"PERSISTENCE": "perhaps"}, {"LS_LOG": "loud"}):
         with pytest.raises(Fault):
-            variables.read(wrong)
+            variables.read(KNOWN, wrong)
+
+
+def test_the_services_that_are_missing_are_named_and_the_others_run() -> None:
+    given = variables.read(KNOWN, {"SERVICES": "s3, SQS:4576 lambda,cloudformation"})
+    assert given.services == {"s3", "sqs"}
+    assert any("cloudformation, lambda" in note for note in given.notes)
+    assert variables.read(KNOWN, {"SERVICES": "lambda"}).services == frozenset()
+    assert variables.read(KNOWN, {"SERVICES": " "}).services is None
+    assert not any("does not have" in note for note in variables.read(KNOWN, {"SERVICES": "s3"}).notes)
+
+
+def test_a_region_starts_with_the_services_of_somebody_elses_list(tmp_path: Path) -> None:
+    live = LiveRegion(tmp_path / "data", environment={"SERVICES": "lambda,s3,sqs"}).start()
+    assert "awning does not have: lambda" in live.log.read_text()
+    assert set(page(f"{live.endpoint}/_localstack/health")[1]["services"]) == {"iam", "s3", "sqs", "sts"}
+    with pytest.raises(ClientError, match="lambda"):
+        live.client("lambda").list_functions()
+    assert live.stop() == 0
 
 
 def test_without_persistence_nothing_is_kept(tmp_path: Path) -> None:
