@@ -35,6 +35,7 @@ bench: setup
 	$(PYTHON) -m bench $(ARGS)
 
 soak: setup
+	$(PYTHON) -m bench.backlog
 	$(PYTHON) -m pytest -m "soak" $(ARGS)
 
 docs: $(STAMP)

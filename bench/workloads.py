@@ -153,18 +153,42 @@ def delete_ten(stage: Stage) -> Plan:
     )
 
 
+def send_fifo(stage: Stage) -> Plan:
+    """Ten thousand groups; no message may come twice, or it would be a duplicate that is not stored."""
+    sqs = make_client("sqs", stage.running.endpoint)
+    attributes = {"FifoQueue": "true", "DeduplicationScope": "messageGroup", "FifoThroughputLimit": "perMessageGroupId"}
+    url = sqs.create_queue(QueueName="bench-send.fifo", Attributes=attributes)["QueueUrl"]
+    return Plan(
+        [
+            stage.record(
+                *("sqs", "send_message"),
+                QueueUrl=url,
+                MessageBody=stage.text(200),
+                MessageGroupId=f"group-{number % 10_000}",
+                MessageDeduplicationId=f"message-{number}",
+            )
+            for number in range(20_000)
+        ],
+        once=True,
+    )
+
+
 def publish_raw(stage: Stage) -> Plan:
     return _publish(stage, "orders-raw", {"RawMessageDelivery": "true"})
+
+
+def publish_wide(stage: Stage) -> Plan:
+    return _publish(stage, "orders-wide", {"RawMessageDelivery": "true"}, queues=10)
 
 
 def publish_signed(stage: Stage) -> Plan:
     return _publish(stage, "orders-signed", {})
 
 
-def _publish(stage: Stage, name: str, attributes: dict[str, str]) -> Plan:
+def _publish(stage: Stage, name: str, attributes: dict[str, str], queues: int = 3) -> Plan:
     sns, sqs = (make_client(service, stage.running.endpoint) for service in ("sns", "sqs"))
     topic = sns.create_topic(Name=name)["TopicArn"]
-    for number in range(3):
+    for number in range(queues):
         arn = ":".join([*topic.replace(":sns:", ":sqs:").split(":")[:5], f"bench-{name}-{number}"])
         statement = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}
         policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
@@ -232,8 +256,10 @@ WORKLOADS = {
         Workload("delete", "SQS DeleteMessage", delete_message),
         Workload("receive-10", "SQS ReceiveMessage of 10", receive_ten, _has(rb'"ReceiptHandle"', 10)),
         Workload("delete-10", "SQS DeleteMessageBatch of 10", delete_ten, _has(rb'"Id"', 10)),
+        Workload("send-fifo", "SQS SendMessage, FIFO, 10,000 groups", send_fifo, _has(rb'"SequenceNumber"')),
         Workload("publish", "SNS Publish to 3 queues, raw", publish_raw, _has(rb"<MessageId>"), budget="≤ 150 µs"),
         Workload("publish-signed", "SNS Publish to 3 queues, signed documents", publish_signed, _has(rb"<MessageId>")),
+        Workload("publish-10", "SNS Publish to 10 queues, raw", publish_wide, _has(rb"<MessageId>")),
         Workload("put", "S3 PutObject, 1 KiB", put_object, budget="≤ 55 µs"),
         Workload("get", "S3 GetObject, 1 KiB", get_object, lambda body: len(body) == 1024, budget="≤ 40 µs"),
         Workload("list", "S3 ListObjectsV2, 1,000 keys", list_objects, _has(rb"<Key>", 1000), budget="≤ 3 ms"),
