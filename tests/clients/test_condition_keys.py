@@ -17,7 +17,7 @@ def denied(call: Callable[..., Any], **params: Any) -> bool:
     try:
         call(**params)
     except ClientError as error:
-        if error.response["Error"]["Code"] not in ("AccessDenied", "AccessDeniedException"):
+        if error.response["Error"]["Code"] not in ("AccessDenied", "AccessDeniedException", "AuthorizationError"):
             raise
         return True
     return False
@@ -175,11 +175,22 @@ def test_a_policy_does_not_mean_the_successor_of_whom_it_names(
 ) -> None:
     iam, s3 = region.client("iam"), region.client("s3")
     statement = {"Effect": "Allow", "Principal": {"AWS": member["Arn"]}}
+    document = {"Version": "2012-10-17"}
     grant = {**statement, "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{name}"}
     s3.create_bucket(Bucket=name)
     s3.put_bucket_policy(Bucket=name, Policy=json.dumps({"Version": "2012-10-17", "Statement": [grant]}))
     trust = json.dumps({"Version": "2012-10-17", "Statement": [{**statement, "Action": "sts:AssumeRole"}]})
     arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    sqs, sns = region.client("sqs"), region.client("sns")
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    queue = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    topic = sns.create_topic(Name=name)["TopicArn"]
+    for resource, action in ((queue, "sqs:SendMessage"), (topic, "sns:Publish")):
+        text = json.dumps({**document, "Statement": [{**statement, "Action": action, "Resource": resource}]})
+        if resource == queue:
+            sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": text})
+        else:
+            sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=text)
 
     def may(key: dict[str, Any]) -> set[bool]:
         own = {"key": key["AccessKeyId"], "secret": key["SecretAccessKey"]}
@@ -187,12 +198,17 @@ def test_a_policy_does_not_mean_the_successor_of_whom_it_names(
         return {
             not denied(region.client("s3", **own).list_objects_v2, Bucket=name),
             not denied(sts.assume_role, RoleArn=arn, RoleSessionName="s1"),
+            not denied(region.client("sqs", **own).send_message, QueueUrl=url, MessageBody="m"),
+            not denied(region.client("sns", **own).publish, TopicArn=topic, Message="m"),
         }
 
     def named() -> set[str]:
         bucket = json.loads(s3.get_bucket_policy(Bucket=name)["Policy"])
         role = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
-        return {document["Statement"][0]["Principal"]["AWS"] for document in (bucket, role)}
+        of_queue = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"]["Policy"]
+        of_topic = sns.get_topic_attributes(TopicArn=topic)["Attributes"]["Policy"]
+        found = (bucket, role, json.loads(of_queue), json.loads(of_topic))
+        return {document["Statement"][0]["Principal"]["AWS"] for document in found}
 
     assert (may(member), named()) == ({True}, {member["Arn"]})
     iam.delete_access_key(UserName=name, AccessKeyId=member["AccessKeyId"])
@@ -201,3 +217,34 @@ def test_a_policy_does_not_mean_the_successor_of_whom_it_names(
     assert iam.create_user(UserName=name)["User"]["Arn"] == member["Arn"]
     successor = iam.create_access_key(UserName=name)["AccessKey"]
     assert (may(successor), named()) == ({False}, {member["UserId"]})
+    account = member["Arn"].split(":")[4]
+    sqs.add_permission(QueueUrl=url, Label="more", AWSAccountIds=[account], Actions=["ReceiveMessage"])
+    sns.add_permission(TopicArn=topic, Label="more", AWSAccountId=[account], ActionName=["Subscribe"])
+    assert (may(successor), named()) == ({False}, {member["UserId"]}), "adding a statement binds no name anew"
+
+
+def test_a_referer_is_what_the_request_says(region: LiveRegion, member: dict[str, Any]) -> None:
+    document = {
+        "Version": "2012-10-17",
+        "Statement": {
+            "Effect": "Allow",
+            "Action": "sqs:ListQueues",
+            "Resource": "*",
+            "Condition": {"StringLike": {"aws:Referer": "https://example.com/*"}},
+        },
+    }
+    region.client("iam").put_user_policy(
+        UserName=member["UserName"], PolicyName="p", PolicyDocument=json.dumps(document)
+    )
+    sqs = region.client("sqs", key=member["AccessKeyId"], secret=member["SecretAccessKey"])
+    assert denied(sqs.list_queues)
+    sqs.meta.events.register(
+        "before-call.sqs.ListQueues",
+        lambda params, **_: params["headers"].update({"Referer": "https://example.com/page"}),
+    )
+    assert not denied(sqs.list_queues)
+    sqs.meta.events.register_last(
+        "before-call.sqs.ListQueues",
+        lambda params, **_: params["headers"].update({"Referer": "https://example.org/page"}),
+    )
+    assert denied(sqs.list_queues)

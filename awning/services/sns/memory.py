@@ -39,18 +39,19 @@ class Subscription:
 class Topic:
     """A topic as the operations use it. `subscriptions` by their ids, in the order in which they were made."""
 
-    __slots__ = ("_guard", "account", "arn", "attributes", "id", "settings", "subscriptions")
+    __slots__ = ("_guard", "account", "arn", "attributes", "id", "policy_ids", "settings", "subscriptions")
 
     def __init__(self, row: tables.TopicRow) -> None:
         self.id = row.id
         self.account = row.account
         self.arn = arn_of(row.region, row.account, row.name)
         self.subscriptions: dict[int, Subscription] = {}
-        self.configure(row.attributes)
+        self.configure(row.attributes, row.policy_ids)
 
-    def configure(self, attributes: Mapping[str, str]) -> None:
-        """Put other attributes into force."""
+    def configure(self, attributes: Mapping[str, str], policy_ids: Mapping[str, str]) -> None:
+        """Put other attributes into force. policy_ids: whom the names in the policy stand for."""
         self.attributes = attributes
+        self.policy_ids = policy_ids
         self.settings: Settings = settings_of(attributes)
         self._guard: Guard | None = None
 
@@ -61,7 +62,9 @@ class Topic:
             text = self.attributes.get("Policy") or default_policy(self.arn, self.account)
             # RemovePermission may have taken the last statement: then the topic says nothing.
             says = bool(orjson.loads(text)["Statement"])
-            policy = compile_policy(text, id=self.arn, kind="resource") if says else None
+            policy = (
+                compile_policy(text, id=self.arn, kind="resource", ids=self.policy_ids, stored=True) if says else None
+            )
             self._guard = Guard(self.account, policy)
         return self._guard
 

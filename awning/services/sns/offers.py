@@ -12,6 +12,7 @@ from awning.kit.call import Call
 from awning.kit.deliveries import Undeliverable
 from awning.kit.senders import decide_for
 from awning.services.sns.attributes import LARGEST
+from awning.services.sns.conditions import tags_of
 from awning.services.sns.fanout import Message
 from awning.services.sns.memory import Memory, Topic
 from awning.services.sns.publishing import accept
@@ -51,4 +52,7 @@ def publish_to_topic(call: Call, delivery: PublishToTopic) -> None:
 
 def _allows(call: Call, topic: Topic, sender: Sender) -> bool:
     further = {} if sender.service in _NAMES_NO_OWNER else {"aws:sourceowner": sender.account}
-    return decide_for(sender, "sns:Publish", topic.arn, topic.guard, call.now, further).allowed
+    decision = decide_for(
+        sender, "sns:Publish", topic.arn, topic.guard, call.now, further, lambda: tags_of(call, topic.arn)
+    )
+    return decision.allowed

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from awning.kit.call import Call
+from awning.kit.named import as_it_stands
 from awning.kit.operation import Needs, operation
 from awning.services.sns.attributes import check_policy, default_policy
 from awning.services.sns.conditions import conditions
@@ -44,7 +45,7 @@ def add_permission(call: Call, topic_arn: str, label: str, aws_account_id: list[
             raise invalid("Policy Error: PrincipalNotFound")
     if not set(action_name) <= _SHARED:
         raise invalid("Policy statement action out of service scope!")
-    policy = _policy(topic)
+    policy = _policy(call, topic)
     statements = policy["Statement"]
     if any(statement.get("Sid") == label for statement in statements):
         raise invalid("Statement already exists")
@@ -65,15 +66,16 @@ def add_permission(call: Call, topic_arn: str, label: str, aws_account_id: list[
 def remove_permission(call: Call, topic_arn: str, label: str) -> None:
     """Remove the statement of this label from the topic's policy; one that is not there is removed already."""
     topic = find(call, topic_arn)
-    policy = _policy(topic)
+    policy = _policy(call, topic)
     kept = [statement for statement in policy["Statement"] if statement.get("Sid") != label]
     if len(kept) != len(policy["Statement"]):
         _store(call, topic, {**policy, "Statement": kept})
 
 
-def _policy(topic: Topic) -> dict[str, Any]:
-    """Return the topic's policy, its statements as a list."""
-    policy: dict[str, Any] = orjson.loads(topic.attributes.get("Policy") or default_policy(topic.arn, topic.account))
+def _policy(call: Call, topic: Topic) -> dict[str, Any]:
+    """Return the topic's policy as it stands, its statements as a list."""
+    text = topic.attributes.get("Policy") or default_policy(topic.arn, topic.account)
+    policy: dict[str, Any] = orjson.loads(as_it_stands(call.ask, text, topic.policy_ids))
     if isinstance(policy["Statement"], dict):
         policy["Statement"] = [policy["Statement"]]
     return policy
@@ -84,7 +86,7 @@ def _store(call: Call, topic: Topic, policy: dict[str, Any]) -> None:
     if policy["Statement"]:
         check_policy(text, topic.arn)
     attributes = {**topic.attributes, "Policy": text}
-    reconfigure(call, topic, attributes)
+    reconfigure(call, topic, attributes, text)
 
 
 def _one_or_all(values: list[str]) -> str | list[str]:

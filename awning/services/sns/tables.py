@@ -6,7 +6,7 @@ Times are milliseconds since the epoch.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -103,10 +103,13 @@ SCHEMA = Schema(
             body TEXT NOT NULL
         );
         """,
+        """
+        ALTER TABLE topics ADD COLUMN policy_ids TEXT NOT NULL DEFAULT '{}';  -- JSON: whom the names in the policy stand for
+        """,
     )
 )
 
-_TOPIC = "id, account, region, name, attributes, tags, created, ended, sequence"
+_TOPIC = "id, account, region, name, attributes, tags, created, ended, sequence, policy_ids"
 _SUBSCRIPTION = (
     "id, topic, arn, region, owner, principal, protocol, endpoint, attributes, "
     "pending, token, asked, authenticated, locked"
@@ -125,6 +128,7 @@ class TopicRow(NamedTuple):
     created: int
     ended: int
     sequence: int
+    policy_ids: dict[str, str]
 
 
 class SubscriptionRow(NamedTuple):
@@ -190,6 +194,7 @@ class OutgoingRow(NamedTuple):
 def _topic(row: Any) -> TopicRow:
     fields = list(row)
     fields[4:6] = orjson.loads(row[4]), orjson.loads(row[5])
+    fields[-1] = orjson.loads(row[-1])
     return TopicRow._make(fields)
 
 
@@ -201,7 +206,7 @@ def _subscription(row: Any) -> SubscriptionRow:
     return SubscriptionRow._make(fields)
 
 
-def _text(value: dict[str, str]) -> str:
+def _text(value: Mapping[str, str]) -> str:
     return orjson.dumps(value).decode()
 
 
@@ -235,17 +240,22 @@ def insert_topic(
     name: str,
     attributes: dict[str, str],
     tags: dict[str, str],
+    policy_ids: dict[str, str],
     now: int,
 ) -> None:
     db.execute(
-        "INSERT INTO topics (account, region, name, attributes, tags, created, ended, sequence)"
-        " VALUES (?, ?, ?, ?, ?, ?, 0, 0)",
-        (account, region, name, _text(attributes), _text(tags), now),
+        "INSERT INTO topics (account, region, name, attributes, tags, created, ended, sequence, policy_ids)"
+        " VALUES (?, ?, ?, ?, ?, ?, 0, 0, ?)",
+        (account, region, name, _text(attributes), _text(tags), now, _text(policy_ids)),
     )
 
 
-def update_topic(db: sqlite3.Connection, topic: int, attributes: dict[str, str]) -> None:
-    db.execute("UPDATE topics SET attributes = ? WHERE id = ?", (_text(attributes), topic))
+def update_topic(
+    db: sqlite3.Connection, topic: int, attributes: Mapping[str, str], policy_ids: Mapping[str, str]
+) -> None:
+    db.execute(
+        "UPDATE topics SET attributes = ?, policy_ids = ? WHERE id = ?", (_text(attributes), _text(policy_ids), topic)
+    )
 
 
 def update_tags(db: sqlite3.Connection, topic: int, tags: dict[str, str]) -> None:

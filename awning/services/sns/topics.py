@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from awning.kit.call import Call
+from awning.kit.named import as_it_stands, ids_of
 from awning.kit.operation import ALL, Needs, operation
 from awning.services.sns import attributes as attributes_of
 from awning.services.sns import tables
@@ -52,7 +53,8 @@ def create_topic(
         if any(existing.tags.get(key) != value for key, value in new_tags.items()):
             raise invalid("Tags Reason: Topic already exists with different tags")
         return {"TopicArn": arn}
-    tables.insert_topic(call.db, call.account, call.region, name, wanted, new_tags, round(call.now * 1000))
+    policy_ids = ids_of(call.ask, wanted["Policy"]) if "Policy" in wanted else {}
+    tables.insert_topic(call.db, call.account, call.region, name, wanted, new_tags, policy_ids, round(call.now * 1000))
     row = tables.find_topic(call.db, arn)
     assert row is not None
     memory: Memory = call.memory
@@ -95,8 +97,8 @@ def get_topic_attributes(call: Call, topic_arn: str) -> dict[str, Any]:
     return {
         "Attributes": {
             "DisplayName": "",
-            "Policy": attributes_of.default_policy(topic_arn, topic.account),
             **topic.attributes,
+            "Policy": as_it_stands(call.ask, _effective(topic, "Policy", topic_arn), topic.policy_ids),
             "TopicArn": topic_arn,
             "Owner": topic.account,
             "SubscriptionsConfirmed": str(confirmed),
@@ -111,7 +113,11 @@ def get_topic_attributes(call: Call, topic_arn: str) -> dict[str, Any]:
 def set_topic_attributes(call: Call, topic_arn: str, attribute_name: str, attribute_value: str | None = None) -> None:
     """Set one attribute of a topic; it is in force at once. A policy that is set to nothing is again the default one."""
     topic = find(call, topic_arn)
-    reconfigure(call, topic, attributes_of.changed(topic.attributes, attribute_name, attribute_value or "", topic.arn))
+    attributes = attributes_of.changed(topic.attributes, attribute_name, attribute_value or "", topic.arn)
+    policy = None
+    if attribute_name == "Policy":
+        policy = attributes.get("Policy") or attributes_of.default_policy(topic_arn, topic.account)
+    reconfigure(call, topic, attributes, policy)
 
 
 def find(call: Call, arn: str) -> Topic:
@@ -131,11 +137,12 @@ def committed(call: Call, arn: str) -> tables.TopicRow:
     return topic
 
 
-def reconfigure(call: Call, topic: Topic, attributes: Mapping[str, str]) -> None:
-    """Change a topic's attributes, stored and in force."""
-    before = topic.attributes
-    tables.update_topic(call.db, topic.id, dict(attributes))
-    call.apply(lambda: topic.configure(attributes), lambda: topic.configure(before))
+def reconfigure(call: Call, topic: Topic, attributes: Mapping[str, str], policy: str | None = None) -> None:
+    """Change a topic's attributes, stored and in force. `policy` is a new one among them: whom it names is found now."""
+    before, before_ids = topic.attributes, topic.policy_ids
+    policy_ids = before_ids if policy is None else ids_of(call.ask, policy)
+    tables.update_topic(call.db, topic.id, attributes, policy_ids)
+    call.apply(lambda: topic.configure(attributes, policy_ids), lambda: topic.configure(before, before_ids))
 
 
 def _effective(topic: tables.TopicRow, name: str, arn: str) -> str:

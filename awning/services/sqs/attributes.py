@@ -68,10 +68,13 @@ class Settings:
     per_group: bool
 
 
-def settings_of(attributes: Mapping[str, str], arn: str) -> Settings:
-    """Build the settings of a queue from its whole attributes. Raises InvalidAttributeValue for a bad policy."""
+def settings_of(attributes: Mapping[str, str], arn: str, ids: Mapping[str, str] | None = None) -> Settings:
+    """Build the settings of a queue from its whole attributes; `ids`: whom the names in its policy stand for.
+
+    Raises InvalidAttributeValue for a bad policy.
+    """
     visibility, size, retention, delay, wait = (int(attributes[name]) for name in NUMBERS)
-    policy = compile_queue_policy(attributes["Policy"], arn) if "Policy" in attributes else None
+    policy = compile_queue_policy(attributes["Policy"], arn, ids) if "Policy" in attributes else None
     redrive = read_redrive(attributes["RedrivePolicy"]) if "RedrivePolicy" in attributes else None
     allow = read_allow(attributes["RedriveAllowPolicy"]) if "RedriveAllowPolicy" in attributes else ALLOW_ALL
     return Settings(
@@ -89,10 +92,10 @@ def settings_of(attributes: Mapping[str, str], arn: str) -> Settings:
     )
 
 
-def compile_queue_policy(document: str, arn: str) -> Policy:
+def compile_queue_policy(document: str, arn: str, ids: Mapping[str, str] | None = None) -> Policy:
     """Compile a queue's policy. Raises InvalidAttributeValue."""
     try:
-        return compile_policy(document, id=arn, kind="resource")
+        return compile_policy(document, id=arn, kind="resource", ids=ids)
     except MalformedPolicy as error:
         raise InvalidAttributeValue(f"Invalid value for the parameter Policy. Reason: {error}") from error
 

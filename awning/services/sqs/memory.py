@@ -45,7 +45,7 @@ class Queue:
         self.key = ("queue", row.id)
         self.secret = row.secret
         self.purged_through = row.purged_through
-        self.configure(settings_of(row.attributes, self.arn))
+        self.configure(settings_of(row.attributes, self.arn, row.policy_ids))
         self.line: Line | FifoLine = self.empty_line()
         self.recent: dict[bytes, int] = {}
 

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from awning.kit.call import Call
+from awning.kit.named import as_it_stands
 from awning.kit.operation import Needs, operation
 from awning.services.sqs.address import queue_arn
 from awning.services.sqs.errors import InvalidParameterValue, OverLimit
@@ -85,10 +86,11 @@ def remove_permission(call: Call, queue_url: str, label: str) -> None:
 
 def _policy(call: Call, queue: Queue) -> dict[str, Any]:
     """Return the queue's policy, its statements as a list; an empty one where it has none."""
-    text = stored(call, queue).attributes.get("Policy")
+    row = stored(call, queue)
+    text = row.attributes.get("Policy")
     if text is None:
         return {"Version": "2008-10-17", "Id": f"{queue.arn}/SQSDefaultPolicy", "Statement": []}
-    policy: dict[str, Any] = orjson.loads(text)
+    policy: dict[str, Any] = orjson.loads(as_it_stands(call.ask, text, row.policy_ids))
     if isinstance(policy["Statement"], dict):
         policy["Statement"] = [policy["Statement"]]
     return policy

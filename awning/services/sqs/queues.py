@@ -9,6 +9,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
 from awning.kit.call import Call
+from awning.kit.named import as_it_stands, ids_of
 from awning.kit.operation import ALL, Needs, Params, operation
 from awning.services.sqs import tables
 from awning.services.sqs.address import arn_of, check_name, named_queue_arn, queue_arn, url_of
@@ -79,6 +80,7 @@ def create_queue(
     _check_dead_letter_queue(call, arn, attributes or {})
     if "Policy" in wanted:
         check_principals(call, wanted["Policy"])
+    policy_ids = ids_of(call.ask, wanted["Policy"]) if "Policy" in wanted else {}
     tables.insert_queue(
         call.db,
         account=call.account,
@@ -88,6 +90,7 @@ def create_queue(
         tags=tags or {},
         secret=call.random(SECRET_LENGTH),
         now=now,
+        policy_ids=policy_ids,
     )
     row = tables.find_queue(call.db, call.account, call.region, queue_name)
     assert row is not None
@@ -164,8 +167,11 @@ def get_queue_attributes(call: Call, queue_url: str, attribute_names: list[str] 
     memory: Memory = call.memory
     queue = memory.queues.get(arn)
     counts = queue.line.counts(milliseconds(call.now)) if queue else (0, 0, 0)
+    attributes = row.attributes
+    if names & {"All", "Policy"} and "Policy" in attributes:
+        attributes = {**attributes, "Policy": as_it_stands(call.ask, attributes["Policy"], row.policy_ids)}
     values = {
-        **row.attributes,
+        **attributes,
         **{name: str(count) for name, count in zip(COUNTS, counts, strict=True)},
         "CreatedTimestamp": str(row.created // 1000),
         "LastModifiedTimestamp": str(row.modified // 1000),
@@ -207,9 +213,14 @@ def purge_queue(call: Call, queue_url: str) -> None:
 
 def reconfigure(call: Call, queue: Queue, changes: dict[str, str]) -> None:
     """Change a queue's attributes, stored and in force. Raises InvalidAttributeName, InvalidAttributeValue."""
-    attributes = changed(stored(call, queue).attributes, changes)
-    settings, before = settings_of(attributes, queue.arn), queue.settings
-    tables.update_attributes(call.db, queue.id, attributes, milliseconds(call.now))
+    row = stored(call, queue)
+    attributes = changed(row.attributes, changes)
+    settings_of(attributes, queue.arn)
+    policy_ids = row.policy_ids
+    if "Policy" in changes:
+        policy_ids = ids_of(call.ask, attributes["Policy"]) if "Policy" in attributes else {}
+    settings, before = settings_of(attributes, queue.arn, policy_ids), queue.settings
+    tables.update_attributes(call.db, queue.id, attributes, policy_ids, milliseconds(call.now))
     call.apply(lambda: queue.configure(settings), lambda: queue.configure(before))
     if settings.delay != before.delay:
         delay(call, queue, settings.delay, milliseconds(call.now))

@@ -101,10 +101,13 @@ SCHEMA = Schema(
             PRIMARY KEY (queue, id)
         ) WITHOUT ROWID;
         """,
+        """
+        ALTER TABLE queues ADD COLUMN policy_ids TEXT NOT NULL DEFAULT '{}';  -- JSON: whom the names in the policy stand for
+        """,
     )
 )
 
-_QUEUE = "id, account, region, name, attributes, tags, secret, created, modified, purged, purged_through"
+_QUEUE = "id, account, region, name, attributes, tags, secret, created, modified, purged, purged_through, policy_ids"
 
 
 class QueueRow(NamedTuple):
@@ -121,6 +124,7 @@ class QueueRow(NamedTuple):
     modified: int
     purged: int | None
     purged_through: int
+    policy_ids: dict[str, str]
 
 
 class MessageRow(NamedTuple):
@@ -210,6 +214,7 @@ _SLICES = """
 def _queue(row: Any) -> QueueRow:
     fields = list(row)
     fields[4:6] = orjson.loads(row[4]), orjson.loads(row[5])
+    fields[-1] = orjson.loads(row[-1])
     return QueueRow._make(fields)
 
 
@@ -257,21 +262,35 @@ def insert_queue(
     tags: dict[str, str],
     secret: bytes,
     now: int,
+    policy_ids: dict[str, str],
 ) -> int:
     """Store a new queue; return its id."""
     number = db.execute(
         "INSERT INTO queues (account, region, name, attributes, tags, secret, created, modified, purged_through,"
-        " dead_letter_queue) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?)",
-        (account, region, name, _text(attributes), _text(tags), secret, now, now, _target(attributes)),
+        " dead_letter_queue, policy_ids) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)",
+        (
+            account,
+            region,
+            name,
+            _text(attributes),
+            _text(tags),
+            secret,
+            now,
+            now,
+            _target(attributes),
+            _text(policy_ids),
+        ),
     ).lastrowid
     assert number is not None
     return number
 
 
-def update_attributes(db: sqlite3.Connection, queue: int, attributes: dict[str, str], now: int) -> None:
+def update_attributes(
+    db: sqlite3.Connection, queue: int, attributes: dict[str, str], policy_ids: dict[str, str], now: int
+) -> None:
     db.execute(
-        "UPDATE queues SET attributes = ?, dead_letter_queue = ?, modified = ? WHERE id = ?",
-        (_text(attributes), _target(attributes), now, queue),
+        "UPDATE queues SET attributes = ?, policy_ids = ?, dead_letter_queue = ?, modified = ? WHERE id = ?",
+        (_text(attributes), _text(policy_ids), _target(attributes), now, queue),
     )
 
 
