@@ -8,6 +8,7 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +19,7 @@ from awning.protocols.errorbody import json_members, message_name
 from awning.protocols.errors import NamedError, ServiceError
 from awning.protocols.facts import Facts
 from awning.protocols.honours import Coverage
-from awning.protocols.reading import Reader
+from awning.protocols.reading import Reader, leftover
 from awning.protocols.results import finish, unknown_member
 from awning.protocols.shapes import Shape
 from awning.protocols.source import Block, Source
@@ -121,10 +122,6 @@ def to_items(value: Any) -> list[Any]:
     return value
 
 
-def to_entries(value: Any) -> list[tuple[str, Any]]:
-    return [(key, item) for key, item in to_structure(value).items() if item is not None]
-
-
 def to_document(value: Any) -> Any:
     """A document is whatever JSON it is."""
     return value
@@ -171,10 +168,48 @@ def load(body: bytes, whole: bool = True) -> Any:
             "Start of list found where not expected" if type(value) is list else "Unexpected field type"
         )
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _depth_exceeds(value, MAX_DEPTH):
-        raise serialization(f"The request body is nested deeper than {MAX_DEPTH} levels.")
-    if whole:
-        value.pop("__type", None)
+        raise too_deep()
     return value
+
+
+def too_deep() -> ServiceError:
+    """The error for a body that no model could be so deep as."""
+    return serialization(f"The request body is nested deeper than {MAX_DEPTH} levels.")
+
+
+def bounded(body: bytes) -> Any:
+    """Return the object that a body is, whatever its depth: for shapes that end by themselves. Raises SerializationException."""
+    if not body:
+        return {}
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise serialization("The request body is not well-formed JSON.") from error
+    return value if type(value) is dict else load(body)
+
+
+def ends(shape: Shape, above: frozenset[str] = frozenset()) -> bool:
+    """Whether values of a shape are only as deep as the model is: it neither contains itself nor is a document."""
+    if shape.kind == "structure":
+        inner = list(shape.members.values())
+    elif shape.kind == "list":
+        inner = [shape.item]
+    elif shape.kind == "map":
+        inner = [shape.value]
+    else:
+        return shape.kind != "document"
+    return shape.name not in above and all(ends(one, above | {shape.name}) for one in inner)
+
+
+def json_leftover(
+    operation: str, path: str, fields: Mapping[str, Any], taken: AbstractSet[str], names: Mapping[str, str]
+) -> None:
+    """Refuse what a structure has besides the members taken; the name of the input's own shape may stand among them."""
+    if _depth_exceeds(fields, MAX_DEPTH):
+        raise too_deep()
+    if not path and "__type" in fields:
+        taken = taken | {"__type"}
+    leftover(operation, path, fields, taken, names)
 
 
 class JsonReader(Reader):
@@ -184,7 +219,8 @@ class JsonReader(Reader):
         return shape.wire_name or name
 
     def open_structure(self, block: Block, raw: str) -> None:
-        block.line(f"fields = {self.source.helper(to_structure)}({raw})")
+        block.line(f"if type({raw}) is not dict: {self.source.helper(to_structure)}({raw})")
+        block.line(f"fields = {raw}")
 
     def scalar(self, shape: Shape, name: str) -> Callable[[Any], Any]:
         return _SCALARS[shape.kind]
@@ -194,13 +230,28 @@ class JsonReader(Reader):
             kind, wanted = ("str", "String") if shape.kind == "string" else ("bool", "Boolean")
             block.line(f"if type({raw}) is not {kind}: raise {self.source.helper(wrong_type)}({raw}, {wanted!r})")
             return raw
+        if shape.kind in ("integer", "long"):
+            limit = 1 << (31 if shape.kind == "integer" else 63)
+            whole = self.source.helper(self.scalar(shape, name), f"to_{shape.kind}")
+            block.line(f"if type({raw}) is not int or not -{limit} <= {raw} < {limit}: {raw} = {whole}({raw})")
+            return raw
         return None
 
     def items(self, shape: Shape, raw: str, name: str) -> str:
         return f"{self.source.helper(to_items)}({raw})"
 
     def entries(self, shape: Shape, raw: str, name: str) -> str:
-        return f"{self.source.helper(to_entries)}({raw})"
+        return f"({raw} if type({raw}) is dict else {self.source.helper(to_structure)}({raw})).items()"
+
+    def key(self, block: Block, shape: Shape, path: tuple[str, ...]) -> None:
+        block.line("if raw_value is None: continue")
+        if shape.key.kind == "string":  # as all keys are that a body can have
+            block.line("key = raw_key")
+        else:
+            super().key(block, shape, path)
+
+    def leftover(self) -> str:
+        return self.source.helper(json_leftover)
 
 
 def _encode(value: Any) -> Any:
@@ -322,9 +373,10 @@ class JsonFormat:
         self, bound: BoundOperation, source: Source, coverage: Coverage
     ) -> Callable[[Match, Wire], dict[str, Any]]:
         block = source.function("parse", "match, wire")
-        block.line(f"fields = {source.helper(load)}(wire.body)")
-        block.line("out = {}")
         operation = bound.operation.form(self.name)
+        loader = bounded if operation.input is not None and ends(operation.input) else load
+        block.line(f"fields = {source.helper(loader)}(wire.body)")
+        block.line("out = {}")
         if operation.input is not None:
             JsonReader(source, coverage).members(block, operation.input, bound.taken(self.name), ())
         bound.check(block, source, self.name)

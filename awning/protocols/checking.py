@@ -6,7 +6,7 @@ and says what is wrong with it, in AWS's words.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -62,6 +62,16 @@ def own_conditions(shape: Shape, source: Source, value: str) -> list[str]:
     return conditions
 
 
+def constraints(shape: Shape) -> list[str]:
+    """Return the rules that a shape itself has."""
+    return [rule for rule, _ in _texts(shape)]
+
+
+def limited(members: Mapping[str, Shape], required: list[str]) -> bool:
+    """Return whether anything can be wrong with keyword arguments that have the right types."""
+    return bool(required) or any(constrained(shape) for shape in members.values())
+
+
 def constrained(shape: Shape, seen: frozenset[str] = frozenset()) -> bool:
     """Return whether anything can be wrong with a value of this shape that has the right types."""
     low, high = _bounds(shape)
@@ -86,40 +96,51 @@ class Checker:
 
     def top(self, members: Mapping[str, Shape], required: list[str], name: str = "valid") -> str | None:
         """Write the check of an operation's keyword arguments; return its name, or None where nothing can be wrong."""
-        if not required and not any(constrained(shape) for shape in members.values()):
+        if not limited(members, required):
             return None
         name = self._source.unique(name)
         self._structure(self._source.function(name, "out"), members, required)
         return name
 
+    def inline(self, block: Block, members: Mapping[str, Shape], required: list[str], fail: str) -> None:
+        """Write the same check of `out` in place; `fail` is the statement for what is not valid."""
+        self._members(block, members, required, fail)
+
     def _structure(self, block: Block, members: Mapping[str, Shape], required: list[str]) -> None:
+        self._members(block, members, required, "return False")
+        block.line("return True")
+
+    def _members(self, block: Block, members: Mapping[str, Shape], required: list[str], fail: str) -> None:
+        bare = [name for name, shape in members.items() if name in required and not constrained(shape)]
+        if bare:
+            block.line(f"if {_missing(bare, 'out')}: {fail}")
         for name, shape in members.items():
             if not constrained(shape):
-                if name in required:
-                    block.line(f"if {name!r} not in out: return False")
                 continue
             block.line(f"value = out.get({name!r})")
             if name in required:
-                block.line("if value is None: return False")
-                self._value(block, shape, "value", 0)
+                block.line(f"if value is None: {fail}")
+                self._value(block, shape, "value", 0, fail)
             else:
                 with block.indent("if value is not None:"):
-                    self._value(block, shape, "value", 0)
-        block.line("return True")
+                    self._value(block, shape, "value", 0, fail)
 
-    def _value(self, block: Block, shape: Shape, value: str, depth: int) -> None:
+    def _value(self, block: Block, shape: Shape, value: str, depth: int, fail: str) -> None:
         conditions = own_conditions(shape, self._source, value)
         if conditions:
-            block.line(f"if {' or '.join(conditions)}: return False")
+            block.line(f"if {' or '.join(conditions)}: {fail}")
         if shape.kind == "structure" and constrained(shape):
-            block.line(f"if not {self._function(shape)}({value}): return False")
+            if any(constrained(member) for member in shape.members.values()):
+                block.line(f"if not {self._function(shape)}({value}): {fail}")
+            else:
+                block.line(f"if {_missing(shape.required, value)}: {fail}")
         elif shape.kind == "list" and constrained(shape.item):
             with block.indent(f"for item{depth} in {value}:"):
-                self._value(block, shape.item, f"item{depth}", depth + 1)
+                self._value(block, shape.item, f"item{depth}", depth + 1, fail)
         elif shape.kind == "map" and (constrained(shape.key) or constrained(shape.value)):
             with block.indent(f"for key{depth}, item{depth} in {value}.items():"):
-                self._value(block, shape.key, f"key{depth}", depth + 1)
-                self._value(block, shape.value, f"item{depth}", depth + 1)
+                self._value(block, shape.key, f"key{depth}", depth + 1, fail)
+                self._value(block, shape.value, f"item{depth}", depth + 1, fail)
 
     def _function(self, shape: Shape) -> str:
         known = self._known.get(shape.name)
@@ -127,6 +148,10 @@ class Checker:
             known = self._known[shape.name] = self._source.unique(f"valid_{shape.name}")
             self._structure(self._source.function(known, "out"), shape.members, list(shape.required))
         return known
+
+
+def _missing(names: Iterable[str], value: str) -> str:
+    return " or ".join(f"{name!r} not in {value}" for name in names)
 
 
 def lower_first(name: str) -> str:

@@ -6,6 +6,7 @@ Source for an operation is generated and compiled when its first request or repl
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Protocol
@@ -14,7 +15,7 @@ from botocore import xform_name
 
 from awning.protocols import facts as service_facts
 from awning.protocols.awsjson import JsonFormat
-from awning.protocols.checking import Checker, problems, refuse
+from awning.protocols.checking import Checker, limited, problems, refuse
 from awning.protocols.ec2 import Ec2Format
 from awning.protocols.errors import ServiceError
 from awning.protocols.events import BODIES, EventForms, EventReader, Unwrap, compile_writer
@@ -365,16 +366,19 @@ class BoundOperation:
             name: (shape.members[name], xform_name(name), honours) for name, honours in self.coverage.honours.items()
         }
 
-    def check(self, block: Block, source: Source, protocol: str) -> None:
-        """Write the call that refuses keyword arguments (`out`) which break the model's constraints."""
+    def check(self, block: Block, source: Source, protocol: str, checked: AbstractSet[str] = frozenset()) -> None:
+        """Write what refuses keyword arguments (`out`) which break the model's constraints.
+
+        checked: those that were held against them already; `wrong` is then whether one of these broke its own.
+        """
         shape = self.operation.form(protocol).input
         if shape is None:
             return
         taken = self.taken(protocol)
         members = {name: member for member, name, _ in taken.values() if not member.streams}
         required = [taken[name][1] for name in shape.required if name in taken and not taken[name][0].streams]
-        valid = Checker(source).top(members, required)
-        if valid is not None:
+        if limited(members, required):
+            left = {name: member for name, member in members.items() if name not in checked or name in required}
             named = {name: (modelled, member) for modelled, (member, name, _) in taken.items() if not member.streams}
             facts = self.operation.model.facts
 
@@ -382,4 +386,6 @@ class BoundOperation:
                 return refuse(facts, problems(named, required, out))
 
             source.helper(refusal)
-            block.line(f"if not {valid}(out): raise refusal(out)")
+            if checked:
+                block.line("if wrong: raise refusal(out)")
+            Checker(source).inline(block, left, required, "raise refusal(out)")

@@ -130,6 +130,15 @@ class QueryReader(Reader):
 
         return read
 
+    def inline(self, block: Block, shape: Shape, raw: str, name: str) -> str | None:
+        if shape.kind != "string":
+            return None
+        block.line(f"if type({raw}) is not str: {self.source.helper(self.single, 'single')}({name!r})")
+        return raw
+
+    def single(self, name: str) -> None:
+        raise self._malformed(f"{name} is a single value.")
+
     def items(self, shape: Shape, raw: str, name: str) -> str:
         unwrapped = raw if shape.flattened else f"{self._unwrap()}({raw}, {shape.item.wire_name or 'member'!r})"
         return f"{self.source.helper(self.numbered, 'numbered')}({unwrapped}, {name!r})"

@@ -68,6 +68,10 @@ class Reader:
         """Return an expression for a map's (raw key, raw value) pairs."""
         raise NotImplementedError
 
+    def key(self, block: Block, shape: Shape, path: Path) -> None:
+        """Write what binds `key` to a map's key, out of `raw_key`; or passes over an entry."""
+        block.line(f"key = {self._scalar_function(shape.key, ALL, path)}(raw_key)")
+
     def inline(self, block: Block, shape: Shape, raw: str, name: str) -> str | None:
         """Write a scalar's conversion in place, where the format can; return its expression."""
         return None
@@ -135,13 +139,28 @@ class Reader:
         self.members(block, shape, members, path)
         block.line("return out")
 
-    def members(self, block: Block, shape: Shape, taken: Mapping[str, tuple[Shape, str, Honours]], path: Path) -> None:
+    def members(
+        self,
+        block: Block,
+        shape: Shape,
+        taken: Mapping[str, tuple[Shape, str, Honours]],
+        path: Path,
+        *,
+        fresh: bool = True,
+    ) -> None:
         """Write what reads members out of `fields` into `out`, and refuses what is left.
 
-        `taken` maps a member's modelled name to its shape, its name in `out`, and what of it is honoured.
+        `taken` maps a member's modelled name to its shape, its name in `out`, and what of it is honoured. fresh: `out` is empty
+        before; then what came of `fields` is counted by what is in it, unless something else goes there or does not.
         """
         known = set()
-        block.line("seen = 0")
+        counted = (
+            not fresh
+            or any(default[:-1] == path for default in self.coverage.defaults)
+            or any(self.attribute(member, name) is not None for name, member in shape.members.items())
+        )
+        if counted:
+            block.line("seen = 0")
         for name, member in shape.members.items():
             if (member.location is not None and not path) or member.streams:
                 continue
@@ -155,7 +174,8 @@ class Reader:
             with block.indent("if value is not None:"):
                 if special is None:
                     known.add(wire)
-                    block.line("seen += 1")
+                    if counted:
+                        block.line("seen += 1")
                 if name in taken:
                     _, out_name, honours = taken[name]
                     block.line(f"out[{out_name!r}] = {self.value(block, member, 'value', honours, here)}")
@@ -168,7 +188,7 @@ class Reader:
             f"{self.coverage.operation!r}, {'.'.join(path)!r}, fields, "
             f"{self.source.constant('taken', frozenset(known))}, {self.source.constant('names', names)}"
         )
-        block.line(f"if seen != len(fields): {self.leftover()}({arguments})")
+        block.line(f"if {'seen' if counted else 'len(out)'} != len(fields): {self.leftover()}({arguments})")
 
     def leftover(self) -> str:
         """Return the name of the helper that refuses a structure's other fields."""
@@ -178,9 +198,8 @@ class Reader:
         free = not shape.key.enum
         by_key = not isinstance(honours, (str, Mapping)) or (isinstance(honours, Mapping) and not free)
         block.line("out = {}")
-        key = self._scalar_function(shape.key, ALL, path)
         with block.indent(f"for raw_key, raw_value in {self.entries(shape, 'raw', path[-1])}:"):
-            block.line(f"key = {key}(raw_key)")
+            self.key(block, shape, path)
             if not by_key:
                 block.line(f"out[key] = {self.function(shape.value, honours, path)}(raw_value)")
             elif isinstance(honours, Mapping):

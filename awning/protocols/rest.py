@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 import orjson
 
 from awning.protocols import times
-from awning.protocols.checking import lower_first, show
+from awning.protocols.checking import constraints, lower_first, show
 from awning.protocols.errors import NamedError, ServiceError
 from awning.protocols.facts import IGNORED_WHEN_INVALID, Facts
 from awning.protocols.honours import ALL, Coverage, Honours
@@ -104,7 +104,10 @@ class Tables:
     """
 
     def __init__(self, bound: BoundOperation, protocol: str, coverage: Coverage) -> None:
-        self.headers: dict[bytes, tuple[str | None, Any]] = {}
+        self.headers: dict[bytes, tuple[str | None, Any, frozenset[str] | None]] = {}
+        """The third is the set of values that a header may have, where it has one."""
+        self.checked: set[str] = set()
+        """The parameters that are held against such a set when they are read."""
         self.query: dict[str, tuple[str | None, Any]] = {}
         self.prefixes: list[tuple[bytes, str | None, str]] = []
         self.labels: dict[str, tuple[str, Callable[[str], Any] | None]] = {}
@@ -120,7 +123,12 @@ class Tables:
             if member.location == "header":
                 convert = self._convert(name, member, wire, parameter, honours)
                 if parameter is not None or wire.lower() != "content-length":
-                    self.headers[wire.lower().encode()] = (parameter, self._decoded(member, parameter, convert))
+                    values = frozenset(member.enum) if member.kind == "string" and member.enum else None
+                    if parameter is not None and values is not None and set(constraints(member)) == {"enum"}:
+                        self.checked.add(parameter)
+                    else:
+                        values = None
+                    self.headers[wire.lower().encode()] = (parameter, self._decoded(member, parameter, convert), values)
             elif member.location == "querystring" and member.kind == "map":
                 self.query_map = (parameter, name, member.value.kind == "list")
             elif member.location == "querystring":
@@ -286,23 +294,28 @@ class RestFormat:
         shape = operation.form(self.name).input
         block = source.function("parse", "match, wire")
         block.line("out = {}")
+        checked: set[str] = set()
         if shape is not None:
             tables = Tables(bound, self.name, coverage)
+            checked = tables.checked
             self._labels(block, operation, source, tables)
             self._headers(block, source, tables, coverage)
             self._query(block, source, tables, coverage)
             if not operation.has_streaming_input:
                 self.payload(block, bound, source, coverage)
-        bound.check(block, source, self.name)
+        bound.check(block, source, self.name, checked)
         block.line("return out")
         return source.compile("parse")
 
     def _labels(self, block: Block, operation: ModelOperation, source: Source, tables: Tables) -> None:
         parts = [part.strip("{}+") for part in operation.uri.partition("?")[0].split("/") if part.startswith("{")]
-        text = source.helper(s3_label_text if operation.model.facts.is_s3 else label_text)
+        s3 = operation.model.facts.is_s3
+        text = source.helper(s3_label_text if s3 else label_text)
+        plain = "raw.isascii() and b'%' not in raw" + (" and b'+' not in raw" if s3 else "")
         for number, wire in enumerate(parts):
             parameter, convert = tables.labels[wire]
-            value = f"{text}(match.labels[{number}])"
+            block.line(f"raw = match.labels[{number}]")
+            value = f"(raw.decode() if {plain} else {text}(raw))"
             if convert is not None:
                 value = f"{source.constant(f'{parameter}_of', convert)}({value})"
             block.line(f"out[{parameter!r}] = {value}")
@@ -311,19 +324,24 @@ class RestFormat:
         if not tables.headers and not tables.prefixes:
             return
         table = source.constant("headers", tables.headers)
+        if tables.checked:
+            block.line("wrong = False")
         for _, parameter, _ in tables.prefixes:
             if parameter is not None:
                 block.line(f"{parameter} = {{}}")
         with block.indent("for name, raw in match.headers.items():"):
             block.line(f"found = {table}.get(name)")
             with block.indent("if found is not None:"):
-                block.line("parameter, convert = found")
+                block.line("parameter, convert, values = found")
                 with block.indent("if convert is None:"):
-                    block.line("try: out[parameter] = raw.decode()")
-                    block.line("except UnicodeDecodeError: out[parameter] = raw.decode('latin-1')")
+                    block.line("try: value = raw.decode()")
+                    block.line("except UnicodeDecodeError: value = raw.decode('latin-1')")
+                    block.line("out[parameter] = value")
                 with block.indent("else:"):
                     block.line("value = convert(raw)")
                     block.line("if parameter is not None and value is not None: out[parameter] = value")
+                if tables.checked:
+                    block.line("if values is not None and value not in values: wrong = True")
             for prefix, parameter, name in tables.prefixes:
                 with block.indent(f"elif name.startswith({prefix!r}):"):
                     if parameter is None:

@@ -37,7 +37,7 @@ class RestJsonFormat(RestFormat):
             if any(member.location is None for member in shape.members.values()):
                 with block.indent("if wire.body:"):
                     block.line(f"fields = {source.helper(load)}(wire.body)")
-                    reader.members(block, shape, taken, ())
+                    reader.members(block, shape, taken, (), fresh=False)
             return
         member = shape.members[name]
         with block.indent("if wire.body:"):

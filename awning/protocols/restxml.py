@@ -164,7 +164,7 @@ class RestXmlFormat(RestFormat):
                 with block.indent("if wire.body:"):
                     block.line(f"raw = root_of(wire.body, {root!r})")
                     reader.open_structure(block, "raw")
-                    reader.members(block, shape, taken, ())
+                    reader.members(block, shape, taken, (), fresh=False)
             return
         member = shape.members[name]
         with block.indent("if wire.body:"):

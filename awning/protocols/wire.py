@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 from awning.protocols.facts import Facts
 
@@ -27,7 +28,9 @@ class Wire:
     body: bytes
 
 
-@dataclass(slots=True)
+_NOTHING: Final[Mapping[Any, Any]] = MappingProxyType({})
+
+
 class Match:
     """Which operation a request asks for, in which format, and what was found out on the way.
 
@@ -35,12 +38,23 @@ class Match:
     `headers` the headers with what a pre-signed URL carries in their place (REST). `fields` is the decoded form (query).
     """
 
-    operation: ModelOperation
-    protocol: str
-    labels: tuple[bytes, ...] = ()
-    query: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[bytes, bytes] = field(default_factory=dict)
-    fields: dict[str, Any] = field(default_factory=dict)
+    __slots__ = ("fields", "headers", "labels", "operation", "protocol", "query")
+
+    def __init__(
+        self,
+        operation: ModelOperation,
+        protocol: str,
+        labels: tuple[bytes, ...] = (),
+        query: Mapping[str, str] = _NOTHING,
+        headers: Mapping[bytes, bytes] = _NOTHING,
+        fields: Mapping[str, Any] = _NOTHING,
+    ) -> None:
+        self.operation = operation
+        self.protocol = protocol
+        self.labels = labels
+        self.query = query
+        self.headers = headers
+        self.fields = fields
 
 
 @dataclass(slots=True)
