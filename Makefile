@@ -24,6 +24,7 @@ check: $(STAMP)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(PYTHON) -m tools.coverage_page --check
+	$(PYTHON) -m tools.models --check
 
 fast: $(STAMP)
 	$(PYTHON) -m pytest -m "not slow and not soak" -n 2

@@ -1,6 +1,7 @@
 """The models that this process has: read from botocore once, kept in a compact form in the cache folder.
 
-A cache file that cannot be read, or that does not have the checksum it starts with, is built again.
+A cache file that cannot be read, or that does not have the checksum it starts with, is built again. Where the installed botocore
+is older than the models that awning comes with, these count: clients of any age may share an environment with it.
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ _WIDER: Final = {"sqs": {("ReceiveMessageRequest", "AttributeNames"): ("Received
 _JUDGED: Final = {"s3": ("Event", "FilterRuleName")}
 """Enums whose other values the service answers in its own words, or takes (a filter's names are written in any case)."""
 
+SHIPPED: Final = Path(__file__).parent / "models"
+"""A compact model for each room, and in VERSION the botocore that they are from. Written by `python -m tools.models`."""
+
 _log = logging.getLogger("awning.protocols")
 
 
@@ -76,7 +80,7 @@ class Registry:
         What was found to fit is noted in the cache, so that the next start loads no model before its first request.
         """
         for room in rooms:
-            note = None if self._cache is None else self._cache / f"{room.name}-{botocore.__version__}-{FORMAT}.fits"
+            note = None if self._cache is None else self._cache / f"{room.name}-{_newest()}-{FORMAT}.fits"
             stamp = room.stamp()
             if note is not None and _read_note(note) == stamp:
                 continue
@@ -86,11 +90,11 @@ class Registry:
 
     def _description(self, service: str) -> dict[str, Any]:
         if self._cache is None:
-            return strip(read_botocore(service))
-        file = self._cache / f"{service}-{botocore.__version__}-{FORMAT}.model"
+            return describe(service)
+        file = self._cache / f"{service}-{version(service)}-{FORMAT}.model"
         found = _read_cache(file)
         if found is None:
-            found = strip(read_botocore(service))
+            found = describe(service)
             _write_cache(file, found)
         return found
 
@@ -113,6 +117,44 @@ def spoken(metadata: dict[str, Any]) -> list[str]:
     """The formats that a model is written for: the newest first."""
     found: list[str] = metadata.get("protocols") or [metadata["protocol"]]
     return found
+
+
+def version(service: str) -> str:
+    """The version of botocore that a service's model is from: the installed one, or the one that awning comes with."""
+    found: str = shipped_version() if _is_shipped(service) else botocore.__version__
+    return found
+
+
+def shipped_version() -> str:
+    """The botocore that the models are from with which awning comes."""
+    return (SHIPPED / "VERSION").read_text("ascii").strip()
+
+
+def _newest() -> str:
+    """Under what the rooms' check is noted: the models of all rooms follow from it."""
+    found: str = max(botocore.__version__, shipped_version(), key=_numbers)
+    return found
+
+
+def describe(service: str) -> dict[str, Any]:
+    """Return a service's stripped description, from whichever is newer. Raises LookupError for an unknown service."""
+    if not _is_shipped(service):
+        return strip(read_botocore(service))
+    found: dict[str, Any] = orjson.loads(gzip.decompress(shipped_file(service).read_bytes()))
+    return found
+
+
+def shipped_file(service: str) -> Path:
+    """Where a service's model is kept in the package."""
+    return SHIPPED / f"{service}.json.gz"
+
+
+def _is_shipped(service: str) -> bool:
+    return _numbers(botocore.__version__) < _numbers(shipped_version()) and shipped_file(service).is_file()
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
 
 
 def read_botocore(service: str) -> dict[str, Any]:
