@@ -157,6 +157,11 @@ class Region:
         self._made = 0
         self.fresh = True
 
+    def settle(self) -> None:
+        """Return once all that is under way between services has come, or has been tried: what a topic publishes is in its
+        queues."""
+        self.control("clock", seconds=0)
+
     # Who acts
 
     def root(self, account: str | None = None) -> Identity:

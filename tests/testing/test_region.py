@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -158,6 +159,29 @@ def test_a_role_session_ends_by_the_regions_clock(region: Region) -> None:
     with pytest.raises(ClientError, match=r"ExpiredToken|InvalidAccessKeyId"):
         role.client("s3").list_buckets()
     assert region.role({"Effect": "Allow", "Action": "*", "Resource": "*"}, name="again").client("s3").list_buckets()
+
+
+def test_what_a_topic_publishes_is_in_its_queues_once_the_region_has_settled(region: Region) -> None:
+    sns, sqs = region.client("sns"), region.client("sqs")
+    topic = sns.create_topic(Name="sold")["TopicArn"]
+    queues = [sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("billing", "stock")]
+    for queue in queues:
+        arn = f"arn:aws:sqs:us-east-1:000000000000:{queue.rpartition('/')[2]}"
+        allowed = {
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": arn,
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+        sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    for number in range(1, 31):
+        sns.publish(TopicArn=topic, Message="book")
+        region.settle()
+        for queue in queues:
+            count = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"])
+            assert count["Attributes"] == {"ApproximateNumberOfMessages": str(number)}
 
 
 def test_a_reset_shows_the_real_time_again(region: Region) -> None:
