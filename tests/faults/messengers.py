@@ -5,15 +5,19 @@ Each reports to a ledger before and after what it does. A connection that breaks
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import threading
 import time
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from tests.conftest import LiveRegion
 from tests.faults.caller import Caller, Gone, Refused
 from tests.faults.ledger import Delivery, FifoLedger, Ledger, Ring, Span
+from tests.faults.writers import OPTIONS
 
 VISIBILITY = 12
 """Seconds that a received message is hidden: longer than a restart takes, so that one can still be deleted after it."""
@@ -179,6 +183,29 @@ class FifoPublisher(FifoSender):
         publish(self.caller, self.target, entries)
 
 
+class ObjectWriter(Worker):
+    """Puts objects into a bucket that notifies queues; each key is put once, whatever becomes of it."""
+
+    def __init__(self, house: House, ledger: Ledger, name: str, bucket: str) -> None:
+        super().__init__(house, ledger, name)
+        self.bucket = bucket
+        self.s3 = house.live.client("s3", **OPTIONS)
+        self.next = 0
+
+    def ended(self) -> bool:
+        return self.house.closing.is_set()
+
+    def step(self) -> None:
+        name = f"{self.name}.{self.next}"
+        self.next += 1
+        self.ledger.issued(name)
+        try:
+            self.s3.put_object(Bucket=self.bucket, Key=name, Body=bytes(self.random.choice((10, 10, 100_000))))
+        except (BotoCoreError, ClientError) as error:
+            raise Gone(str(error)) from error
+        self.ledger.told(name)
+
+
 class Receiver(Worker):
     """Receives and deletes; lets go of some. After a crash it deletes again what may not have been deleted.
 
@@ -318,6 +345,9 @@ def body_of(name: str, chance: random.Random) -> str:
 
 
 def name_of(body: str) -> str:
+    """A message's name: what it begins with, or the key of the object that it tells of."""
+    if body.startswith("{"):
+        return str(json.loads(body)["Records"][0]["s3"]["object"]["key"])
     return body.partition(" ")[0]
 
 

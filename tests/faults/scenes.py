@@ -23,6 +23,7 @@ from tests.faults.messengers import (
     FifoSender,
     House,
     Mover,
+    ObjectWriter,
     Publisher,
     Receiver,
     Roundabout,
@@ -71,14 +72,8 @@ class Scene:
 
     def subscribed(self, topic: str, name: str) -> str:
         """Make a queue that a topic may write to, and is to; return its URL."""
-        statement = {
-            "Effect": "Allow",
-            "Principal": {"Service": "sns.amazonaws.com"},
-            "Action": "sqs:SendMessage",
-            "Resource": arn(name),
-            "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
-        }
-        url = self.queue(name, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+        policy = allow("sns", "sqs:SendMessage", arn(name), {"ArnEquals": {"aws:SourceArn": topic}})
+        url = self.queue(name, Policy=policy)
         self.house.live.client("sns").subscribe(
             TopicArn=topic, Protocol="sqs", Endpoint=arn(name), Attributes={"RawMessageDelivery": "true"}
         )
@@ -315,6 +310,37 @@ class WebHooks(Scene):
         self.alive.close()
 
 
+class Objects(Scene):
+    """A bucket that notifies a queue, another a topic that passes it on to one: each object that was put is told of once."""
+
+    def prepare(self, live: LiveRegion) -> None:
+        s3, sns = live.client("s3"), live.client("sns")
+        topic = self.topic("objects")
+        policy = allow("s3", "sns:Publish", topic, {"ArnLike": {"aws:SourceArn": "arn:aws:s3:::topical"}})
+        sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
+        policy = allow("s3", "sqs:SendMessage", arn("objects"), {"ArnLike": {"aws:SourceArn": "arn:aws:s3:::direct"}})
+        urls = {"direct": self.queue("objects", Policy=policy), "topical": self.subscribed(topic, "objects-by-topic")}
+        told = {"Events": ["s3:ObjectCreated:*"]}
+        settings = {
+            "direct": {"QueueConfigurations": [{"QueueArn": arn("objects"), **told}]},
+            "topical": {"TopicConfigurations": [{"TopicArn": topic, **told}]},
+        }
+        for bucket, url in urls.items():
+            s3.create_bucket(Bucket=bucket)
+            s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=settings[bucket])
+            self.pass_over_test(url)
+            ledger = Ledger(f"objects, {bucket}", VISIBILITY)
+            self.ledgers.append(ledger)
+            self.workers.append(ObjectWriter(self.house, ledger, f"object-{bucket}", bucket))
+            self.workers.append(Receiver(self.house, ledger, f"watcher-{bucket}", url))
+
+    def pass_over_test(self, url: str) -> None:
+        """Take the event with which a bucket tries its notifications."""
+        sqs = self.house.live.client("sqs")
+        (test,) = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=20)["Messages"]
+        sqs.delete_message(QueueUrl=url, ReceiptHandle=test["ReceiptHandle"])
+
+
 SCENES: tuple[type[Scene], ...] = (
     Standard,
     Fifo,
@@ -324,12 +350,25 @@ SCENES: tuple[type[Scene], ...] = (
     FifoFanOut,
     Waiting,
     WebHooks,
+    Objects,
 )
 """A room that sends to queues gets a scene here: a sender of its own kind, and a Receiver with a ledger for each queue."""
 
 
 def arn(queue: str) -> str:
     return f"arn:aws:sqs:us-east-1:{_ACCOUNT}:{queue}"
+
+
+def allow(service: str, action: str, resource: str, condition: Any) -> str:
+    """A resource's policy: a service may do this."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": f"{service}.amazonaws.com"},
+        "Action": action,
+        "Resource": resource,
+        "Condition": condition,
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def visible_or_hidden(sqs: Any, url: str) -> int:
