@@ -208,6 +208,21 @@ def put_object(stage: Stage) -> Plan:
     return Plan(_puts(stage, BUCKET, [f"written/2026/11/{i:06d}.bin" for i in range(DIFFERENT)], 1024))
 
 
+def put_told(stage: Stage) -> Plan:
+    """As put_object, into a bucket that tells a queue of every object."""
+    name = "bench-told"
+    s3, sqs = (make_client(service, stage.running.endpoint) for service in ("s3", "sqs"))
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    s3.create_bucket(Bucket=name)
+    configuration = {"QueueConfigurations": [{"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}]}
+    s3.put_bucket_notification_configuration(Bucket=name, NotificationConfiguration=configuration)
+    return Plan(_puts(stage, name, [f"written/2026/11/{i:06d}.bin" for i in range(DIFFERENT)], 1024))
+
+
 def get_object(stage: Stage) -> Plan:
     keys = [f"read/2026/11/{i:06d}.bin" for i in range(DIFFERENT)]
     stage.send_once(_puts(stage, BUCKET, keys, 1024))
@@ -261,6 +276,7 @@ WORKLOADS = {
         Workload("publish-signed", "SNS Publish to 3 queues, signed documents", publish_signed, _has(rb"<MessageId>")),
         Workload("publish-10", "SNS Publish to 10 queues, raw", publish_wide, _has(rb"<MessageId>")),
         Workload("put", "S3 PutObject, 1 KiB", put_object, budget="≤ 55 µs"),
+        Workload("put-told", "S3 PutObject, 1 KiB, told to a queue", put_told),
         Workload("get", "S3 GetObject, 1 KiB", get_object, lambda body: len(body) == 1024, budget="≤ 40 µs"),
         Workload("list", "S3 ListObjectsV2, 1,000 keys", list_objects, _has(rb"<Key>", 1000), budget="≤ 3 ms"),
         Workload("identity", "STS GetCallerIdentity", caller_identity, _has(rb"<Arn>")),

@@ -23,6 +23,8 @@ _REFERENCES = (
     ("objects of no bucket", "SELECT key FROM objects WHERE bucket NOT IN (SELECT bucket FROM buckets)"),
     ("policies of no bucket", "SELECT policy FROM policies WHERE policy NOT IN "
                               "(SELECT policy FROM buckets WHERE policy IS NOT NULL)"),
+    ("notifications of no bucket", "SELECT notification FROM notifications WHERE notification NOT IN "
+                                   "(SELECT notification FROM buckets WHERE notification IS NOT NULL)"),
     ("wrong counters", "SELECT c.bucket, c.objects, c.bytes, count(o.key), total(o.size) FROM counters c LEFT JOIN objects o "
                        "ON o.bucket = c.bucket GROUP BY c.bucket HAVING c.objects <> count(o.key) OR c.bytes <> total(o.size)"),
     ("garbage", "SELECT blob FROM _garbage"),

@@ -49,8 +49,11 @@ class Target(NamedTuple):
     suffix: str
 
 
-Targets = Mapping[str, tuple[Target, ...]]
-"""By event, those who want to hear of it."""
+class Listeners(NamedTuple):
+    """A bucket's configuration as it is used. `targets`: by event, who wants to hear of it. `owner`: the owner's customer id."""
+
+    owner: str
+    targets: Mapping[str, tuple[Target, ...]]
 
 
 class Cause(NamedTuple):
@@ -64,10 +67,10 @@ class Cause(NamedTuple):
 
 
 class Place(NamedTuple):
-    """The bucket that it happened in."""
+    """The bucket that it happened in, and its owner's customer id."""
 
     name: str
-    account: str
+    owner: str
     region: str
 
 
@@ -101,13 +104,13 @@ def rules_of(entry: Mapping[str, Any]) -> list[dict[str, str]]:
     return key.get("FilterRules") or []
 
 
-def compile_targets(configuration: Mapping[str, Any]) -> Targets:
-    """Sort a configuration's targets by the events that they want."""
+def compile_listeners(configuration: Mapping[str, Any], account: str) -> Listeners:
+    """Sort a configuration's targets by the events that they want; the bucket is this account's."""
     found: dict[str, tuple[Target, ...]] = {}
     for target in read_targets(configuration):
         for event in target.events:
             found[event] = (*found.get(event, ()), target)
-    return found
+    return Listeners(customer_id(account), found)
 
 
 def overlapping(targets: Iterable[Target]) -> tuple[Target, Target] | None:
@@ -122,10 +125,12 @@ def overlapping(targets: Iterable[Target]) -> tuple[Target, Target] | None:
     return None
 
 
-def wanting(targets: Targets, event: str, key: str) -> list[Target]:
+def wanting(listeners: Listeners, event: str, key: str) -> list[Target]:
     """Return who wants to hear of this event of this object."""
     return [
-        target for target in targets.get(event, ()) if key.startswith(target.prefix) and key.endswith(target.suffix)
+        target
+        for target in listeners.targets.get(event, ())
+        if key.startswith(target.prefix) and key.endswith(target.suffix)
     ]
 
 
@@ -179,7 +184,7 @@ def message(event: str, target: str, place: Place, cause: Cause, part: Mapping[s
             "configurationId": target,
             "bucket": {
                 "name": place.name,
-                "ownerIdentity": {"principalId": customer_id(place.account)},
+                "ownerIdentity": {"principalId": place.owner},
                 "arn": f"arn:aws:s3:::{place.name}",
             },
             "object": part,

@@ -12,7 +12,7 @@ import orjson
 from awning.auth.policy import Policy, compile_policy
 from awning.kit.service import Guard
 from awning.services.s3 import tables
-from awning.services.s3.event_records import Targets, compile_targets
+from awning.services.s3.event_records import Listeners, compile_listeners
 
 if TYPE_CHECKING:
     from awning.services.s3.reading import Pieces
@@ -32,7 +32,7 @@ class Memory:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self.compiled: dict[str, Policy] = {}
-        self.notified: dict[str, Targets] = {}
+        self.notified: dict[str, Listeners] = {}
         self.known: dict[str, tuple[tables.Bucket, Guard]] = {}
         self.readers: WeakSet[Pieces] = WeakSet()
 
@@ -49,11 +49,11 @@ class Memory:
             self.compiled[policy] = found
         return found
 
-    def targets(self, db: sqlite3.Connection, notification: str) -> Targets:
-        """Return who is notified by a configuration that is there."""
+    def listeners(self, db: sqlite3.Connection, bucket: tables.Bucket, notification: str) -> Listeners:
+        """Return who hears of a bucket by its configuration, which is there."""
         found = self.notified.get(notification)
         if found is None:
-            found = compile_targets(orjson.loads(tables.notification_of(db, notification) or b"{}"))
+            found = compile_listeners(orjson.loads(tables.notification_of(db, notification) or b"{}"), bucket.account)
             if len(self.notified) >= MOST_KEPT:
                 self.notified.clear()
             self.notified[notification] = found

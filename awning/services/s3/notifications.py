@@ -57,14 +57,15 @@ def notify(
     For buckets that have a `notification`. size, etag: only what S3 tells of such an event.
     """
     assert bucket.notification is not None
-    wanting = event_records.wanting(call.memory.targets(call.db, bucket.notification), event, key)
+    listeners = call.memory.listeners(call.db, bucket, bucket.notification)
+    wanting = event_records.wanting(listeners, event, key)
     if not wanting:
         return
     number = None
     if event_records.is_sequenced(event):
         number = tables.next_sequence(call.db, bucket.bucket, event_records.least_number(call.now))
     part = event_records.object_part(key, size, etag, version, number)
-    place, cause = Place(bucket.name, bucket.account, bucket.region), _cause(call)
+    place, cause = Place(bucket.name, listeners.owner, bucket.region), _cause(call)
     for target in wanting:
         text = event_records.message(event, target.id, place, cause, part)
         call.send(_letter(call, bucket, target, text))

@@ -326,6 +326,14 @@ def test_each_key_that_is_deleted_is_told(s3: S3) -> None:
     assert first["eventVersion"] == "2.1"
 
 
+def test_every_key_of_a_large_deletion_is_told(s3: S3) -> None:
+    listen(s3, REMOVED)
+    names = [f"{number:03d}" for number in range(230)]
+    asked = {"Objects": [{"Key": name} for name in names]}
+    assert len(s3.delete_objects(bucket="box", delete=asked)["Deleted"]) == 230
+    assert told(s3) == [("ObjectRemoved:Delete", name) for name in names]
+
+
 def test_tagging_is_told_without_a_size(s3: S3) -> None:
     listen(s3, "s3:ObjectTagging:*")
     s3.put_object(bucket="box", key="k", body=b"x", tagging="a=b")
