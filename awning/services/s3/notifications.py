@@ -243,7 +243,12 @@ def _check_destinations(call: Call, bucket: Bucket, targets: list[Target]) -> No
     refused: dict[str, str] = {}
     for target in targets:
         noun = "topic" if target.topic else "queue"
-        may = call.ask(MayPublish(target.arn, sender) if target.topic else MaySend(target.arn, sender))
+        try:
+            may = call.ask(MayPublish(target.arn, sender) if target.topic else MaySend(target.arn, sender))
+        except LookupError as error:
+            raise errors.NotImplementedHere(
+                f"A notification to a {noun}: this region runs without its service."
+            ) from error
         if may is None:
             refused[target.arn] = f"The destination {noun} does not exist"
         elif not may:

@@ -35,17 +35,20 @@ class StillClock(Clock):
 
 class Neighbours:
     """A region of one room. `known` are the ARNs of users and roles that exist, `listening` those of queues and topics, and
-    whether their policies let S3 write to them."""
+    whether their policies let S3 write to them; `alone`: no other room runs."""
 
     def __init__(self) -> None:
         self.known: set[str] = set()
         self.listening: dict[str, bool] = {}
+        self.alone = False
         self.senders: list[Sender] = []
 
     def ask(self, question: Any, facts: Facts) -> Any:
         if isinstance(question, FindPrincipalIds):
             return {arn: f"AIDA{abs(hash(arn)):020d}"[:20] for arn in question.arns if arn in self.known}
         if isinstance(question, MaySend | MayPublish):
+            if self.alone:
+                raise LookupError("No room answers that.")
             self.senders.append(question.sender)
             return self.listening.get(question.arn)
         return question.arn in self.known

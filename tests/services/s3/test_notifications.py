@@ -233,6 +233,12 @@ def test_every_destination_must_be_there_and_listen(s3: S3) -> None:
     assert set(s3.neighbours.senders) == {Sender("s3.amazonaws.com", "arn:aws:s3:::box", ACCOUNT)}
 
 
+def test_a_region_without_queues_says_so(s3: S3) -> None:
+    s3.neighbours.alone = True
+    error = refused(s3, queue())
+    assert (error.code, error.status) == ("NotImplemented", 501)
+
+
 def test_each_destination_is_told_a_test_event(s3: S3) -> None:
     s3.neighbours.listening = {QUEUE: True, TOPIC: True}
     put(s3, queue(), topics=({"TopicArn": TOPIC, "Events": [REMOVED]},))
