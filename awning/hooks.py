@@ -6,6 +6,7 @@ A script that fails is reported, and the next one runs. The folders and the show
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -15,6 +16,9 @@ from typing import Any
 
 STAGES = ("BOOT", "START", "READY", "SHUTDOWN")
 """boot.d and start.d run before the region listens, ready.d before it says `Ready.`, shutdown.d while it still answers."""
+
+_LAST_WORDS = 0.5
+"""Seconds that a script's output has to end after the script: what it left running in the background may hold it open."""
 
 WELL_KNOWN_FOLDER = Path("/etc/localstack/init")
 
@@ -82,16 +86,23 @@ class Hooks:
             )
             return
         assert process.stdout is not None
+        copying = asyncio.create_task(self._copy(label, process.stdout))
         try:
-            while line := await _line(process.stdout):
-                self._say(f"{label}: {line.decode('utf-8', 'replace').rstrip()}")
             code = await process.wait()
+            await asyncio.wait([copying], timeout=_LAST_WORDS)
         except asyncio.CancelledError:
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
             raise
+        finally:
+            copying.cancel()
         script.state = "ERROR" if code else "SUCCESSFUL"
         if code:
             self._say(f"{label}: failed with exit code {code}.")
+
+    async def _copy(self, label: str, stream: asyncio.StreamReader) -> None:
+        while line := await _line(stream):
+            self._say(f"{label}: {line.decode('utf-8', 'replace').rstrip()}")
 
 
 async def _line(stream: asyncio.StreamReader) -> bytes:

@@ -259,4 +259,6 @@ def listen_fault(options: Options, error: OSError) -> str:
         return f"This machine has no address {options.host}."
     if error.errno == errno.EACCES and options.port < 1024:
         return f"Port {options.port} needs more rights than you have; choose one above 1023 with --port."
+    if "AF_UNIX path too long" in str(error):
+        return f"The path {options.data} is too long for the socket in it, by which commands reach the region; choose a shorter."
     return f"Cannot start: {error}"

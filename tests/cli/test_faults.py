@@ -122,6 +122,11 @@ def test_an_unknown_service(tmp_path: Path) -> None:
     assert_one_line(awning("up", "--services", "s3,teleport", "--data", tmp_path / "data"), "teleport", "sqs")
 
 
+def test_a_data_folder_with_too_long_a_path(tmp_path: Path) -> None:
+    folder = tmp_path / ("deep" * 30)
+    assert_one_line(awning("up", "--port", 0, "--data", folder), str(folder), "shorter")
+
+
 @pytest.mark.parametrize("command", ["down", "status"])
 def test_no_region_runs(command: str, tmp_path: Path) -> None:
     assert_one_line(awning(command, "--data", tmp_path / "data"), "No region runs")

@@ -6,6 +6,7 @@ import inspect
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import urllib.error
@@ -66,6 +67,18 @@ def test_scripts_run_at_their_stage_and_their_state_is_shown(tmp_path: Path) -> 
     for line in ("first.sh: booting", f"1.sh: to {live.endpoint} as test", "1.sh: failed with exit code 3", "inner"):
         assert line in said
     assert said.index("booting") < said.index("awning at") < said.index("inner") < said.index("Ready.\n")
+
+
+def test_what_a_script_leaves_in_the_background_holds_nothing_up(tmp_path: Path) -> None:
+    script(
+        tmp_path / "init", "ready.d/1.sh", "#!/bin/sh\nsleep 120 &\necho $! > " + str(tmp_path / "pid") + "\necho done"
+    )
+    live = LiveRegion(tmp_path / "data", environment={"AWNING_INIT": str(tmp_path / "init")}).start()
+    left = int((tmp_path / "pid").read_text())
+    os.kill(left, signal.SIGTERM)
+    assert page(f"{live.endpoint}/_localstack/init/ready")[1]["scripts"][0]["state"] == "SUCCESSFUL"
+    assert "1.sh: done" in live.log.read_text()
+    assert live.stop() == 0
 
 
 def test_the_known_pages(region: Region) -> None:
