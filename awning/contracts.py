@@ -157,6 +157,24 @@ class FindMailSpool:
 
 
 @dataclass(frozen=True, slots=True)
+class FindAddress:
+    """The scheme and host under which the region is known, without a slash at the end, for links that no client's request
+    decides. Answered by the region: str."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication(Deliver):
+    """A service's message to a topic that accepted it, still to be signed. Carried by sns. `arn` is the topic's; `at` in seconds
+    since the epoch."""
+
+    id: str = ""
+    body: str = ""
+    subject: str | None = None
+    attributes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class PostToEndpoint(Deliver):
     """What a topic has for an HTTP or HTTPS endpoint. Carried by sns.
 

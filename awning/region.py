@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from awning.contracts import FindClient, FindMailSpool, FindSigningKey
+from awning.contracts import FindAddress, FindClient, FindMailSpool, FindSigningKey
 from awning.gateway.access import Access, RootKeys
 from awning.gateway.catalogue import Entry
 from awning.gateway.exposition import Exposition
@@ -81,6 +81,7 @@ class Region:
             FindSigningKey: self.signing_keys.find,
             FindClient: lambda _: self.client,
             FindMailSpool: lambda _: self.folder.mail,
+            FindAddress: lambda _: self.address,
         }
         self.client = Client()
         self._answers: dict[type, Room] = {}
@@ -90,6 +91,15 @@ class Region:
         self._broken: dict[str, str] = {}
         self._still = asyncio.Lock()
         """Held by who needs all rooms to stand still together."""
+
+    @property
+    def address(self) -> str:
+        """The scheme and host under which the region is known: its domain, or the host that it listens on."""
+        host = self.options.domain or self.options.host
+        if host in ("0.0.0.0", "::", "127.0.0.1", "::1", ""):
+            host = "localhost"
+        port = self.options.port if self.listener is None else self.listener.port
+        return f"http://{host}:{port}"
 
     async def start(self) -> None:
         """Open the data folder, build the rooms, and listen."""

@@ -16,7 +16,8 @@ import orjson
 from awning.auth.policy import MalformedPolicy, compile_policy
 from awning.kit.errors import NotImplementedHere
 from awning.services.sns.errors import InvalidParameterException, invalid
-from awning.services.sns.retries import check_topic_policy
+from awning.services.sns.replays import read_archive_policy
+from awning.services.sns.retries import read_topic_policy
 
 LARGEST: Final = 262_144
 """Bytes of a message, attributes included, where the topic does not say otherwise."""
@@ -25,13 +26,14 @@ _LARGEST_EVER = 1_048_576
 _SMALLEST_LIMIT = 1_024
 _LONGEST_POLICY = 30_720
 _BOOLEANS = {"true": "true", "false": "false"}
-_FIFO_ONLY = frozenset({"ContentBasedDeduplication", "FifoThroughputScope"})
+_FIFO_ONLY = frozenset({"ArchivePolicy", "ContentBasedDeduplication", "FifoThroughputScope"})
 _FEEDBACK = re.compile(
     r"(?:HTTP|Firehose|Lambda|Application|SQS)(?:(?:Success|Failure)FeedbackRoleArn|SuccessFeedbackSampleRate)"
 )
 
 SETTABLE: Final = frozenset(
     {
+        "ArchivePolicy",
         "ContentBasedDeduplication",
         "DeliveryPolicy",
         "DisplayName",
@@ -48,13 +50,14 @@ SETTABLE: Final = frozenset(
 @dataclass(frozen=True, slots=True)
 class Settings:
     """A topic's attributes as publishing uses them. `largest` in bytes; `by_group`: a FIFO topic knows duplicates of a message
-    group only (FifoThroughputScope MessageGroup)."""
+    group only (FifoThroughputScope MessageGroup); `archive_days`: how long it keeps what is published, 0 for not at all."""
 
     fifo: bool
     content_based: bool
     by_group: bool
     largest: int
     signature: str
+    archive_days: int
 
 
 def settings_of(attributes: Mapping[str, str]) -> Settings:
@@ -65,6 +68,7 @@ def settings_of(attributes: Mapping[str, str]) -> Settings:
         by_group=attributes.get("FifoThroughputScope") == "MessageGroup",
         largest=int(attributes.get("MaximumMessageSize", LARGEST)),
         signature=attributes.get("SignatureVersion", "1"),
+        archive_days=read_archive_policy(attributes.get("ArchivePolicy", "")),
     )
 
 
@@ -79,12 +83,13 @@ def read(given: Mapping[str, str], arn: str) -> dict[str, str]:
         if name in _FIFO_ONLY and not fifo:
             raise invalid(f"Attributes Reason: {name} can only be set for FIFO topics")
         kept = check(name, value, arn)
+        if name == "ArchivePolicy" and not read_archive_policy(kept):
+            continue
         # A topic that is said not to be a FIFO topic is like one of which nothing is said.
         if name != "FifoTopic" or kept == "true":
             result[name] = kept
     if fifo:
         result.setdefault("ContentBasedDeduplication", "false")
-        result.setdefault("FifoThroughputScope", "Topic")
     return result
 
 
@@ -95,7 +100,9 @@ def changed(attributes: Mapping[str, str], name: str, value: str, arn: str) -> d
         raise invalid("AttributeName")
     if name in _FIFO_ONLY and attributes.get("FifoTopic") != "true":
         raise invalid(f"AttributeName Reason: {name} can only be set for FIFO topics")
-    if name in ("Policy", "DeliveryPolicy") and not value:
+    if (name in ("Policy", "DeliveryPolicy", "ArchivePolicy") and not value) or (
+        name == "ArchivePolicy" and check(name, value, arn) and not read_archive_policy(value)
+    ):
         return {key: kept for key, kept in attributes.items() if key != name}
     return {**attributes, name: check(name, value, arn)}
 
@@ -108,7 +115,7 @@ def refuse_by_name(name: str, value: str) -> None:
         raise NotImplementedHere("The topic attribute KmsMasterKeyId is not implemented: this region has no keys.")
     if _FEEDBACK.fullmatch(name):
         raise NotImplementedHere(f"The topic attribute {name} is not implemented: this region has no logs to write to.")
-    if name in ("ArchivePolicy", "DataProtectionPolicy"):
+    if name == "DataProtectionPolicy":
         raise NotImplementedHere(f"The topic attribute {name} is not implemented.")
 
 
@@ -133,9 +140,11 @@ def check(name: str, value: str, arn: str) -> str:
         if not (value.isascii() and value.isdigit() and _SMALLEST_LIMIT <= int(value[:10]) <= _LARGEST_EVER):
             raise invalid(f"MaximumMessageSize Reason: must be between {_SMALLEST_LIMIT} and {_LARGEST_EVER}")
         return str(int(value))
-    if name == "DeliveryPolicy":
+    if name in ("DeliveryPolicy", "ArchivePolicy"):
         try:
-            check_topic_policy(value)
+            if name == "DeliveryPolicy":
+                return read_topic_policy(value)
+            read_archive_policy(value)
         except ValueError as error:
             raise invalid(str(error)) from None
     if name == "Policy":

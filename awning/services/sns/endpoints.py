@@ -6,7 +6,7 @@ from typing import Final
 
 from awning.contracts import Deliver, MailTo, PostToEndpoint
 from awning.services.sns.errors import invalid
-from awning.services.sns.mail import SUBJECT, confirmation_text, is_address, notification_text
+from awning.services.sns.mail import SUBJECT, confirmation_text, farewell_text, is_address, notification_text
 from awning.services.sns.webhooks import is_endpoint
 
 PROTOCOLS: Final = frozenset({"http", "https", "email", "email-json"})
@@ -46,6 +46,7 @@ def notify(
 
 def ask(
     protocol: str,
+    kind: str,
     *,
     subscription_arn: str,
     topic_arn: str,
@@ -55,11 +56,14 @@ def ask(
     subscribe_url: str,
     now: float,
 ) -> Deliver:
-    """The delivery of the question whether an endpoint wants a subscription."""
-    kind = "SubscriptionConfirmation"
+    """The delivery of the question whether an endpoint wants a subscription, or wants it back: `kind` is the document's."""
     if protocol in ("http", "https"):
         return PostToEndpoint(subscription_arn, "", kind, topic_arn, id, document)
-    text = document if protocol == "email-json" else confirmation_text(topic_arn, subscribe_url)
-    return MailTo(
-        subscription_arn, "", kind, id, display_name, "AWS Notification - Subscription Confirmation", text, now
+    ended = kind == "UnsubscribeConfirmation"
+    text = (
+        document
+        if protocol == "email-json"
+        else (farewell_text if ended else confirmation_text)(topic_arn, subscribe_url)
     )
+    subject = f"AWS Notification - {'Unsubscribe' if ended else 'Subscription'} Confirmation"
+    return MailTo(subscription_arn, "", kind, id, display_name, subject, text, now)

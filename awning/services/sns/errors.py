@@ -32,6 +32,10 @@ class InvalidBatchEntryIdException(ServiceError):
     """The Id of a batch's entry is not of the form that it must have."""
 
 
+class InvalidStateException(ServiceError):
+    """Things do not stand so that this could be done."""
+
+
 class InvalidParameterException(ServiceError):
     """A parameter cannot have this value."""
 

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from awning.services.sns.filter_rules import RESERVED, Rule
+from awning.services.sns.json_errors import not_json
 
 LARGEST_POLICY = 256 * 1024
 MOST_KEYS = 5
@@ -87,7 +88,7 @@ def compile(policy_text: str, scope: str) -> Filter:
     try:
         policy = orjson.loads(policy_text)
     except orjson.JSONDecodeError:
-        raise ValueError("FilterPolicy: failed to parse JSON.") from None
+        raise ValueError(f"FilterPolicy: {not_json(policy_text)}") from None
     if not isinstance(policy, dict):
         raise ValueError("FilterPolicy: Filter is not an object")
     if len(policy) > MOST_KEYS:

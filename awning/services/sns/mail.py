@@ -17,7 +17,7 @@ from pathlib import Path
 from awning.contracts import FindMailSpool, MailTo
 from awning.kit.call import Call
 from awning.kit.deliveries import Undeliverable
-from awning.services.sns import tables
+from awning.services.sns import ended_tables, tables
 from awning.store.files import write_whole
 
 SUBJECT = "AWS Notification Message"
@@ -48,9 +48,19 @@ def confirmation_text(topic_arn: str, subscribe_url: str) -> str:
     )
 
 
+def farewell_text(topic_arn: str, subscribe_url: str) -> str:
+    """The text of a mail that tells its reader that a subscription has ended, and how to have it back."""
+    return (
+        f"Your subscription to the topic below has been deactivated:\n{topic_arn}\n\nIf this was in error, click or visit the "
+        f"link below to restore it:\n{subscribe_url}\n"
+    )
+
+
 async def spool(call: Call, delivery: MailTo) -> None:
     """Write a mail into the spool. One that is written again, as after a crash, takes its own place."""
     row = tables.find_subscription(call.db, delivery.arn)
+    if row is None and delivery.type == "UnsubscribeConfirmation":
+        row = ended_tables.find(call.db, delivery.arn)
     if row is None or (row.pending and delivery.type == "Notification"):
         raise Undeliverable("The subscription has ended.")
     folder: Path = call.ask(FindMailSpool())

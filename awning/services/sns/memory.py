@@ -16,7 +16,9 @@ from awning.kit.service import Guard
 from awning.services.sns import tables
 from awning.services.sns.attributes import Settings, default_policy, settings_of
 from awning.services.sns.filters import Filter
+from awning.services.sns.message_attributes import Texts
 from awning.services.sns.names import arn_of, topic_of
+from awning.services.sns.replays import replay_of
 from awning.services.sns.signing import Signer
 from awning.services.sns.subscription_attributes import filter_of
 
@@ -24,16 +26,24 @@ from awning.services.sns.subscription_attributes import filter_of
 class Subscription:
     """A subscription as publishing uses it. Made anew when its attributes change."""
 
-    __slots__ = ("arn", "endpoint", "filter", "id", "pending", "protocol", "raw")
+    __slots__ = ("active", "arn", "endpoint", "filter", "id", "owner", "protocol", "raw", "replaying")
 
     def __init__(self, row: tables.SubscriptionRow) -> None:
         self.id = row.id
         self.arn = row.arn
+        self.owner = (row.owner, row.region)
         self.protocol = row.protocol
         self.endpoint = row.endpoint
-        self.pending = row.pending
+        replay = replay_of(row)
+        self.replaying = replay is not None and not row.pending and replay.goes_on
+        self.active = not row.pending and (replay is None or not replay.pauses)
+        """Whether it gets what is published now."""
         self.raw = row.attributes.get("RawMessageDelivery") == "true"
         self.filter: Filter | None = filter_of(row.attributes)
+
+    def wants(self, attributes: Texts, body: str) -> bool:
+        """Whether its filter policy lets a message through."""
+        return self.filter is None or self.filter.matches(attributes, body)
 
 
 class Topic:
@@ -76,23 +86,45 @@ class Memory:
         self.topics: dict[str, Topic] = {}
         self.by_id: dict[int, Topic] = {}
         self.signer: Signer | None = None
+        self.replaying: dict[int, int] = {}  # subscriptions that get messages from the archive, and their topics
+        self.filters: dict[tuple[str, str], int] = {}  # filter policies that an account has in a region
         self.turns: dict[str, float] = {}  # when the next delivery is within a subscription's rate
 
     def add(self, topic: Topic) -> None:
         self.topics[topic.arn] = topic
         self.by_id[topic.id] = topic
+        for subscription in topic.subscriptions.values():
+            self._count(topic.id, subscription)
 
     def discard(self, topic: Topic) -> None:
         del self.topics[topic.arn]
         del self.by_id[topic.id]
+        for subscription in topic.subscriptions.values():
+            self._discount(subscription)
 
     def put(self, row: tables.SubscriptionRow) -> None:
         """Know a subscription, as it is now."""
-        self.by_id[row.topic].subscriptions[row.id] = Subscription(row)
+        subscriptions = self.by_id[row.topic].subscriptions
+        before = subscriptions.get(row.id)
+        if before is not None:
+            self._discount(before)
+        after = subscriptions[row.id] = Subscription(row)
+        self._count(row.topic, after)
 
     def drop(self, row: tables.SubscriptionRow) -> None:
         """Know a subscription no longer."""
-        del self.by_id[row.topic].subscriptions[row.id]
+        self._discount(self.by_id[row.topic].subscriptions.pop(row.id))
+
+    def _count(self, topic: int, subscription: Subscription) -> None:
+        if subscription.replaying:
+            self.replaying[subscription.id] = topic
+        if subscription.filter is not None:
+            self.filters[subscription.owner] = self.filters.get(subscription.owner, 0) + 1
+
+    def _discount(self, subscription: Subscription) -> None:
+        self.replaying.pop(subscription.id, None)
+        if subscription.filter is not None:
+            self.filters[subscription.owner] -= 1
 
 
 def build(db: sqlite3.Connection) -> Memory:

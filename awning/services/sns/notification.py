@@ -38,6 +38,7 @@ class Notification:
     subject: str | None = None
     sequence: str | None = None
     attributes: Attributes | None = None
+    replayed: bool = False
 
     def string_to_sign(self) -> str:
         """What the signature is of: nothing of it depends on the subscription, or on the sequence number."""
@@ -54,27 +55,33 @@ class Notification:
 
 
 class Envelope:
-    """A notification's document, written once; `to(subscription_arn)` puts in how that one is ended.
+    """A notification's document, written once; `to(subscription_arn)` puts in how that one is ended. Those of FIFO topics have
+    no seal.
 
     base_url: scheme and host under which the region is known to the subscriber, without a slash at the end.
     """
 
     __slots__ = ("_base", "_head", "_tail")
 
-    def __init__(self, notification: Notification, seal: Seal, base_url: str) -> None:
+    def __init__(self, notification: Notification, seal: Seal | None, base_url: str) -> None:
         given = notification
         sequence = f'  "SequenceNumber" : {_text(given.sequence)},\n' if given.sequence is not None else ""
+        signature = ""
+        if seal is not None:
+            signature = (
+                f'  "SignatureVersion" : "{seal.version}",\n  "Signature" : "{seal.signature}",\n'
+                f'  "SigningCertURL" : "{seal.certificate_url}",\n'
+            )
         subject = f'  "Subject" : {_text(given.subject)},\n' if given.subject is not None else ""
         self._head = (
             f'{{\n  "Type" : "Notification",\n  "MessageId" : "{given.id}",\n{sequence}'
             f'  "TopicArn" : "{given.topic_arn}",\n{subject}  "Message" : {_text(given.message)},\n'
-            f'  "Timestamp" : "{given.at}",\n  "SignatureVersion" : "{seal.version}",\n'
-            f'  "Signature" : "{seal.signature}",\n  "SigningCertURL" : "{seal.certificate_url}",\n'
-            f'  "UnsubscribeURL" : '
+            f'  "Timestamp" : "{given.at}",\n{signature}  "UnsubscribeURL" : '
         )
         self._base = base_url
         attributes = f',\n  "MessageAttributes" : {_attributes(given.attributes)}' if given.attributes else ""
-        self._tail = attributes + "\n}"
+        replayed = ',\n  "Replayed" : true' if given.replayed else ""
+        self._tail = f"{attributes}{replayed}\n}}"
 
     def to(self, subscription_arn: str) -> str:
         """Return the document for a subscription."""

@@ -6,7 +6,7 @@ Source: the API reference of both, and the developer guide's "FIFO topics: messa
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final
 
@@ -14,8 +14,8 @@ import orjson
 
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, Params, operation
+from awning.services.sns import archive, outgoing, tables
 from awning.services.sns import message_attributes as attributes_of
-from awning.services.sns import outgoing, tables
 from awning.services.sns.attributes import LARGEST
 from awning.services.sns.conditions import conditions
 from awning.services.sns.errors import (
@@ -26,11 +26,13 @@ from awning.services.sns.errors import (
     TooManyEntriesInBatchRequestException,
     invalid,
 )
-from awning.services.sns.fanout import Message, deliver
-from awning.services.sns.memory import Topic
+from awning.services.sns.fanout import Message, deliver, wanted_signatures
+from awning.services.sns.memory import Memory, Topic
 from awning.services.sns.names import check_topic_arn, topic_arn
 from awning.services.sns.phones import is_number
 from awning.services.sns.platforms import push
+from awning.services.sns.seals import sign
+from awning.services.sns.signing import Signatures
 from awning.services.sns.topics import find
 
 DUPLICATES_FOR: Final = 300_000
@@ -61,7 +63,7 @@ def _target(call: Call, params: Params) -> str:
 
 
 @operation(Needs("sns:Publish", _target), anonymous=True, honours={"message_attributes": ALL}, context=conditions)
-def publish(
+async def publish(
     call: Call,
     message: str,
     topic_arn: str | None = None,
@@ -75,19 +77,20 @@ def publish(
 ) -> dict[str, Any]:
     """Publish one message to a topic. A reply means that it will be delivered to all who are subscribed now."""
     if phone_number is not None:
-        return _text(call, phone_number, message, subject, message_attributes)
+        return _done(await call.commit(_text, phone_number, message, subject, message_attributes))
     arn = _one_target(topic_arn, target_arn)
     if is_endpoint(arn):
-        return _push(call, arn, message, message_structure, subject, message_attributes)
-    topic = find(call, arn)
-    size = check_message(message, subject, message_attributes)
-    if size > topic.settings.largest:
-        raise invalid("Message too long")
-    bodies = read_structure(message, message_structure)
-    check_order(topic, message_group_id, message_deduplication_id)
-    return _accept(
-        call, topic, message, bodies, subject, message_attributes, message_group_id, message_deduplication_id
+        return _done(await call.commit(_push, arn, message, message_structure, subject, message_attributes))
+    draft = Draft(
+        message,
+        subject,
+        message_structure,
+        message_attributes,
+        message_group_id,
+        message_deduplication_id,
     )
+    signed = await _sign(call, arn, (draft,))
+    return _done(await call.commit(_publish, arn, draft, signed))
 
 
 @operation(
@@ -96,33 +99,115 @@ def publish(
     honours={"publish_batch_request_entries": _ENTRY},
     context=conditions,
 )
-def publish_batch(call: Call, topic_arn: str, publish_batch_request_entries: list[dict[str, Any]]) -> dict[str, Any]:
+async def publish_batch(
+    call: Call, topic_arn: str, publish_batch_request_entries: list[dict[str, Any]]
+) -> dict[str, Any]:
     """Publish up to ten messages to a topic, together no longer than one may be; one that is not in order stops all."""
     entries = publish_batch_request_entries
     _check_entries(entries)
-    topic = find(call, topic_arn)
-    size = 0
-    drafts: list[tuple[dict[str, Any], Mapping[str, str] | None]] = []
-    for entry in entries:
-        size += check_message(entry["Message"], entry.get("Subject"), entry.get("MessageAttributes"))
-        check_order(topic, entry.get("MessageGroupId"), entry.get("MessageDeduplicationId"))
-        drafts.append((entry, read_structure(entry["Message"], entry.get("MessageStructure"))))
-    if size > topic.settings.largest:
-        raise BatchRequestTooLongException("The length of all the messages put together is more than the limit.")
-    done = []
-    for entry, bodies in drafts:
-        accepted = _accept(
-            call,
-            topic,
+    drafts = [
+        Draft(
             entry["Message"],
-            bodies,
             entry.get("Subject"),
+            entry.get("MessageStructure"),
             entry.get("MessageAttributes"),
             entry.get("MessageGroupId"),
             entry.get("MessageDeduplicationId"),
         )
-        done.append({"Id": entry["Id"], **accepted})
+        for entry in entries
+    ]
+    signed = await _sign(call, topic_arn, drafts)
+    return _done(await call.commit(_publish_batch, topic_arn, [entry["Id"] for entry in entries], drafts, signed))
+
+
+class Draft:
+    """What a client wants to publish, as it came; its id and time are fixed here, so that it can be signed before its unit."""
+
+    __slots__ = ("attributes", "deduplication", "group", "message", "size", "structure", "subject", "text")
+
+    def __init__(
+        self,
+        text: str,
+        subject: str | None,
+        structure: str | None,
+        attributes: attributes_of.Attributes | None,
+        group: str | None,
+        deduplication: str | None,
+    ) -> None:
+        self.text = text
+        self.subject = subject
+        self.structure = structure
+        self.attributes = attributes
+        self.group = group
+        self.deduplication = deduplication
+        self.size = 0
+        self.message: Message | None = None
+
+    def read(self, call: Call) -> Message:
+        """Return the message; it is checked, and given its id and time, when this is first asked. Raises
+        InvalidParameterException, InvalidParameterValueException."""
+        message = self.message
+        if message is None:
+            self.size = check_message(self.text, self.subject, self.attributes)
+            bodies = read_structure(self.text, self.structure)
+            trace = call.facts.headers.get(b"x-amzn-trace-id")
+            message = self.message = Message(
+                id=call.new_id(),
+                body=self.text if bodies is None else bodies["default"],
+                bodies=bodies,
+                subject=self.subject,
+                attributes=attributes_of.texts(self.attributes) if self.attributes else {},
+                group=self.group or None,
+                trace=trace.decode("latin-1") if trace is not None else None,
+                at=call.now,
+            )
+        return message
+
+
+async def _sign(call: Call, arn: str, drafts: Sequence[Draft]) -> Signatures:
+    """Sign what those who are subscribed now would get. Who subscribes before the message's unit gets it signed there."""
+    memory: Memory = call.memory
+    topic = memory.topics.get(arn)
+    if topic is None or all(subscription.raw for subscription in topic.subscriptions.values()):
+        return {}
+    wanted: set[tuple[str, str]] = set()
+    for draft in drafts:
+        wanted |= wanted_signatures(topic, draft.read(call))
+    return await sign(call, wanted) if wanted else {}
+
+
+def _publish(call: Call, arn: str, draft: Draft, signed: Signatures) -> dict[str, Any]:
+    topic = find(call, arn)
+    message = draft.read(call)
+    if draft.size > topic.settings.largest:
+        raise invalid("Message too long")
+    check_order(topic, draft.group, draft.deduplication)
+    return accept(call, topic, message, draft.deduplication or _digest(draft.text), signed)
+
+
+def _publish_batch(
+    call: Call, arn: str, ids: Sequence[str], drafts: Sequence[Draft], signed: Signatures
+) -> dict[str, Any]:
+    topic = find(call, arn)
+    for draft in drafts:
+        draft.read(call)
+        check_order(topic, draft.group, draft.deduplication)
+    if sum(draft.size for draft in drafts) > topic.settings.largest:
+        raise BatchRequestTooLongException("The length of all the messages put together is more than the limit.")
+    done = []
+    for id, draft in zip(ids, drafts, strict=True):
+        accepted = accept(call, topic, draft.read(call), draft.deduplication or _digest(draft.text), signed)
+        done.append({"Id": id, **accepted})
     return {"Successful": done, "Failed": []}
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def _done(result: Any) -> dict[str, Any]:
+    found: dict[str, Any] = result
+    return found
 
 
 def check_message(message: str, subject: str | None, attributes: attributes_of.Attributes | None) -> int:
@@ -175,34 +260,12 @@ def check_order(topic: Topic, group: str | None, deduplication: str | None) -> N
             )
 
 
-def _accept(
-    call: Call,
-    topic: Topic,
-    body: str,
-    bodies: Mapping[str, str] | None,
-    subject: str | None,
-    attributes: attributes_of.Attributes | None,
-    group: str | None,
-    deduplication: str | None,
+def accept(
+    call: Call, topic: Topic, message: Message, deduplication: str, signed: Mapping[tuple[str, str], str]
 ) -> dict[str, Any]:
-    """Deliver a message that is in order, unless a FIFO topic has had it."""
-    trace = call.facts.headers.get(b"x-amzn-trace-id")
-    message = Message(
-        id=call.new_id(),
-        body=body if bodies is None else bodies["default"],
-        bodies=bodies,
-        subject=subject,
-        attributes=attributes_of.texts(attributes) if attributes else {},
-        group=group or None,
-        trace=trace.decode("latin-1") if trace is not None else None,
-    )
-    return accept(call, topic, message, deduplication or sha256(body.encode("utf-8", "replace")).hexdigest())
-
-
-def accept(call: Call, topic: Topic, message: Message, deduplication: str) -> dict[str, Any]:
     """Deliver a message; return what its publisher is told. A FIFO topic answers a duplicate as it did the first."""
     if not topic.settings.fifo:
-        deliver(call, topic, message)
+        deliver(call, topic, message, signed)
         return {"MessageId": message.id}
     now = round(call.now * 1000)
     assert message.group is not None
@@ -213,7 +276,9 @@ def accept(call: Call, topic: Topic, message: Message, deduplication: str) -> di
     number = tables.next_sequence(call.db, topic.id)
     sequence = str(_FIRST_SEQUENCE + number)
     tables.keep_duplicate(call.db, topic.id, scope, deduplication, message.id, number, now)
-    deliver(call, topic, message._replace(deduplication=deduplication, sequence=sequence))
+    message = message._replace(deduplication=deduplication, sequence=sequence)
+    archive.keep(call, topic, message, number)
+    deliver(call, topic, message, signed)
     return {"MessageId": message.id, "SequenceNumber": sequence}
 
 
@@ -259,7 +324,7 @@ def is_endpoint(arn: str) -> bool:
 
 
 def _one_target(topic: str | None, target: str | None) -> str:
-    named = [arn for arn in (topic, target) if arn]
+    named = [arn for arn in (topic, target) if arn is not None]
     if not named:
         raise invalid("TopicArn or TargetArn Reason: no value for required parameter")
     if len(named) == 2:

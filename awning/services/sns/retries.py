@@ -94,19 +94,26 @@ class Schedule:
         return least + (most - least) * part
 
 
-def check_subscription_policy(text: str) -> None:
-    """Check what a subscription's DeliveryPolicy may be. Raises ValueError with what stands after "Invalid parameter: "."""
-    _policy(text)
+def read_subscription_policy(text: str) -> str:
+    """Check a subscription's DeliveryPolicy; return it as it is stored and shown. Raises ValueError with what stands after
+    "Invalid parameter: "."""
+    policy = _policy(text)
+    names = ("healthyRetryPolicy", "sicklyRetryPolicy", "throttlePolicy", "requestPolicy")
+    shown = {**{name: policy.get(name) for name in names}, "guaranteed": bool(policy.get("guaranteed"))}
+    return orjson.dumps(shown).decode()
 
 
-def check_topic_policy(text: str) -> None:
+def read_topic_policy(text: str) -> str:
     """The same of a topic's, where all is within "http". Raises ValueError."""
-    _topic_policy(text)
+    policy = _topic_policy(text)
+    shown = {"disableSubscriptionOverrides": False, **policy}
+    return orjson.dumps({"http": {name: value for name, value in shown.items() if value is not None}}).decode()
 
 
 def effective_of_topic(text: str | None) -> str:
     """Return a topic's EffectiveDeliveryPolicy, as JSON text."""
     own = _topic_policy(text) if text else {}
+    own = {name: value for name, value in own.items() if value is not None}
     shown: dict[str, Any] = {
         "defaultHealthyRetryPolicy": {**_DEFAULTS, **own.get("defaultHealthyRetryPolicy", {})},
         "disableSubscriptionOverrides": own.get("disableSubscriptionOverrides", False),
@@ -147,6 +154,7 @@ def _schedule(healthy: Mapping[str, Any]) -> Schedule:
 
 def _effective(subscription: str | None, topic: str | None) -> dict[str, Any]:
     above = _topic_policy(topic) if topic else {}
+    above = {name: value for name, value in above.items() if value is not None}
     own = _policy(subscription) if subscription and not above.get("disableSubscriptionOverrides") else {}
     healthy = own.get("healthyRetryPolicy") or above.get("defaultHealthyRetryPolicy", {})
     request = own.get("requestPolicy") or above.get("defaultRequestPolicy", {})

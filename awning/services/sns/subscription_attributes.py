@@ -15,13 +15,15 @@ from awning.kit.errors import NotImplementedHere
 from awning.services.sns import filters
 from awning.services.sns.errors import invalid
 from awning.services.sns.filters import Filter
-from awning.services.sns.retries import check_subscription_policy
+from awning.services.sns.json_errors import not_json
+from awning.services.sns.replays import read_replay_policy
+from awning.services.sns.retries import read_subscription_policy
 
 SETTABLE: Final = frozenset(
-    {"DeliveryPolicy", "FilterPolicy", "FilterPolicyScope", "RawMessageDelivery", "RedrivePolicy"}
+    {"DeliveryPolicy", "FilterPolicy", "FilterPolicyScope", "RawMessageDelivery", "RedrivePolicy", "ReplayPolicy"}
 )
 
-_LATER: Final = frozenset({"ReplayPolicy", "SubscriptionRoleArn"})
+_LATER: Final = frozenset({"SubscriptionRoleArn"})
 _SCOPE = "MessageAttributes"
 _QUEUE_ARN = re.compile(r"arn:aws:sqs:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,80}(?:\.fifo)?")
 _RAW_PROTOCOLS = frozenset({"sqs", "http", "https", "firehose"})
@@ -38,7 +40,13 @@ def dead_letter_arn(policy: str) -> str:
 
 
 def changed(
-    attributes: Mapping[str, str], changes: Mapping[str, str], protocol: str, topic_arn: str, *, subscribing: bool
+    attributes: Mapping[str, str],
+    changes: Mapping[str, str],
+    protocol: str,
+    endpoint: str,
+    topic_arn: str,
+    *,
+    subscribing: bool,
 ) -> dict[str, str]:
     """Return a subscription's attributes after a change. Raises InvalidParameterException, worded for Subscribe or
     SetSubscriptionAttributes."""
@@ -63,9 +71,17 @@ def changed(
             result.pop(name, None)
         else:
             if name == "RedrivePolicy":
-                _check_redrive(value, topic_arn, before)
+                _check_redrive(value, topic_arn, endpoint, before)
+            if name == "ReplayPolicy":
+                try:
+                    replay = read_replay_policy(value, 0)
+                except ValueError as error:
+                    raise invalid(f"{before}{error}") from None
+                if replay is None:
+                    result.pop(name, None)
+                    continue
             if name == "DeliveryPolicy":
-                _check_delivery(value, protocol, before)
+                value = _delivery(value, protocol, before)
             result[name] = value
     if "FilterPolicy" in changes or "FilterPolicyScope" in changes:
         try:
@@ -95,20 +111,20 @@ def shown(attributes: Mapping[str, str]) -> dict[str, str]:
     return result
 
 
-def _check_delivery(value: str, protocol: str, before: str) -> None:
+def _delivery(value: str, protocol: str, before: str) -> str:
     if protocol not in ("http", "https"):
         raise invalid(f"{before}DeliveryPolicy: Delivery protocol [{protocol}] does not support delivery policies.")
     try:
-        check_subscription_policy(value)
+        return read_subscription_policy(value)
     except ValueError as error:
         raise invalid(f"{before}{error}") from None
 
 
-def _check_redrive(value: str, topic_arn: str, before: str) -> None:
+def _check_redrive(value: str, topic_arn: str, endpoint: str, before: str) -> None:
     try:
         policy = orjson.loads(value)
     except orjson.JSONDecodeError:
-        raise invalid(f"{before}RedrivePolicy: failed to parse JSON.") from None
+        raise invalid(f"{before}RedrivePolicy: {not_json(value)}") from None
     if not isinstance(policy, dict) or "deadLetterTargetArn" not in policy:
         raise invalid(f"{before}RedrivePolicy: deadLetterTargetArn must be set.")
     if unknown := policy.keys() - {"deadLetterTargetArn"}:
@@ -120,5 +136,5 @@ def _check_redrive(value: str, topic_arn: str, before: str) -> None:
         raise invalid(f"{before}RedrivePolicy: deadLetterTargetArn must be in the region of the subscription")
     if topic_arn.endswith(".fifo") != target.endswith(".fifo") and target.endswith(".fifo"):
         raise invalid(f"{before}RedrivePolicy: a FIFO queue cannot be the dead-letter queue of a standard topic")
-    if topic_arn.endswith(".fifo") and not target.endswith(".fifo"):
-        raise invalid(f"{before}RedrivePolicy: must use a FIFO queue as DLQ for a FIFO topic")
+    if topic_arn.endswith(".fifo") and endpoint.endswith(".fifo") and not target.endswith(".fifo"):
+        raise invalid(f"{before}RedrivePolicy: must use a FIFO queue as DLQ for a FIFO Subscription to a FIFO Topic.")

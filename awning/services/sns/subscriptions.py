@@ -5,13 +5,14 @@ Each change goes through `keep`. A queue's own account subscribes it at once; an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from awning.kit.call import Call
 from awning.kit.errors import NotImplementedHere
 from awning.kit.operation import ALL, Needs, Params, operation
-from awning.services.sns import endpoints, fanout, tables, webhooks
+from awning.services.sns import ended_tables, endpoints, fanout, tables, webhooks
 from awning.services.sns.conditions import conditions
 from awning.services.sns.errors import (
     FilterPolicyLimitExceededException,
@@ -31,6 +32,7 @@ from awning.services.sns.names import (
     write_token,
 )
 from awning.services.sns.phones import is_written_number
+from awning.services.sns.replays import read_replay_policy, replay_of
 from awning.services.sns.retries import effective_of_subscription
 from awning.services.sns.subscription_attributes import changed, is_queue_arn, shown
 from awning.services.sns.topics import committed, find
@@ -40,8 +42,10 @@ _PROTOCOLS: Final = frozenset(
 )
 _CARRIED: Final = endpoints.PROTOCOLS | {"sqs", "sms", "application"}
 _FILTERS = 200
+_FILTERS_OF_ACCOUNT = 10_000
 _TOKEN_BYTES = 144
-_TOKEN_LIFE = 2 * 86_400_000
+_TOKEN = re.compile(r"[0-9a-fA-F]{64,}")
+TOKEN_LIFE: Final = 2 * 86_400_000
 """Milliseconds: "Confirmation tokens are valid for two days." An endpoint that is asked again is asked with the same one."""
 
 
@@ -77,10 +81,11 @@ def subscribe(
     """Subscribe an endpoint to a topic. A subscription that there is already, with the same attributes, is returned."""
     topic = find(call, topic_arn)
     target = _check_endpoint(call, topic, protocol, endpoint)
-    wanted = changed({}, attributes or {}, protocol, topic.arn, subscribing=True)
+    wanted = changed({}, attributes or {}, protocol, target, topic.arn, subscribing=True)
+    replay = _begin_replay(call, topic, wanted)
     existing = tables.same_subscription(call.db, topic.id, protocol, target)
     if existing is None:
-        _check_filters(topic, wanted)
+        _check_filters(call, topic, wanted, call.account)
     if existing is not None:
         if any(existing.attributes.get(name) != value for name, value in wanted.items()):
             raise invalid("Attributes Reason: Subscription already exists with different attributes")
@@ -104,6 +109,7 @@ def subscribe(
             asked=0,
             authenticated=_trusted(call, protocol, target),
             locked=False,
+            replay=replay,
         ),
     )
     memory: Memory = call.memory
@@ -118,9 +124,15 @@ def confirm_subscription(
     call: Call, topic_arn: str, token: str, authenticate_on_unsubscribe: str | None = None
 ) -> dict[str, Any]:
     """Confirm a subscription with the token that its endpoint was sent. Confirmed once is confirmed."""
-    topic = find(call, topic_arn)
-    row = tables.find_token(call.db, topic.id, token)
-    if row is None or (row.pending and round(call.now * 1000) >= row.asked + _TOKEN_LIFE):
+    if not _TOKEN.fullmatch(token):
+        raise InvalidParameterException("Invalid token")
+    memory: Memory = call.memory
+    topic = memory.topics.get(topic_arn)
+    now = round(call.now * 1000)
+    row = tables.find_token(call.db, topic.id, token) if topic is not None else None
+    if row is None and topic is not None:
+        row = _restore(call, ended_tables.find_token(call.db, topic.id, token, now - TOKEN_LIFE))
+    if row is None or (row.pending and now >= row.asked + TOKEN_LIFE):
         raise invalid("Token")
     signed = call.principal.kind != "anonymous"
     locked = (authenticate_on_unsubscribe or "").lower() == "true"
@@ -144,6 +156,12 @@ def unsubscribe(call: Call, subscription_arn: str) -> None:
     memory: Memory = call.memory
     tables.delete_subscription(call.db, row)
     call.apply(lambda: memory.drop(row), lambda: memory.put(row))
+    if row.protocol in ("http", "https") or (
+        row.protocol in endpoints.PROTOCOLS and call.principal.kind == "anonymous"
+    ):
+        token = call.random(_TOKEN_BYTES).hex()
+        ended_tables.keep(call.db, row, token, round(call.now * 1000))
+        fanout.ask(call, memory.by_id[row.topic], row._replace(token=token), "UnsubscribeConfirmation")
 
 
 @operation(Needs("sns:GetSubscriptionAttributes", _subscription_arn), reads=True, context=conditions)
@@ -156,6 +174,7 @@ def get_subscription_attributes(call: Call, subscription_arn: str) -> dict[str, 
         "Attributes": {
             **shown(row.attributes),
             **_delivery_policy(call, row),
+            **_replay_status(row),
             "SubscriptionArn": row.arn,
             "TopicArn": topic_of(row.arn),
             "Protocol": row.protocol,
@@ -177,11 +196,13 @@ def set_subscription_attributes(
     if row is None:
         raise NotFoundException("Subscription does not exist")
     changes = {attribute_name: attribute_value or ""}
-    attributes = changed(row.attributes, changes, row.protocol, topic_of(row.arn), subscribing=False)
+    attributes = changed(row.attributes, changes, row.protocol, row.endpoint, topic_of(row.arn), subscribing=False)
     memory: Memory = call.memory
+    topic = memory.by_id[row.topic]
     if "FilterPolicy" not in row.attributes:
-        _check_filters(memory.by_id[row.topic], attributes)
-    keep(call, row, row._replace(attributes=attributes))
+        _check_filters(call, topic, attributes, row.owner)
+    replay = _begin_replay(call, topic, attributes) if attribute_name == "ReplayPolicy" else row.replay
+    keep(call, row, row._replace(attributes=attributes, replay=replay))
 
 
 @operation(Needs("sns:ListSubscriptions", _everything), reads=True)
@@ -205,6 +226,20 @@ def keep(call: Call, before: tables.SubscriptionRow, after: tables.SubscriptionR
     return after
 
 
+def _restore(call: Call, row: tables.SubscriptionRow | None) -> tables.SubscriptionRow | None:
+    """Have a subscription back that has ended; where its endpoint has been subscribed anew, that one."""
+    if row is None:
+        return None
+    ended_tables.drop(call.db, row.arn)
+    there = tables.same_subscription(call.db, row.topic, row.protocol, row.endpoint)
+    if there is not None:
+        return there
+    restored = tables.insert_subscription(call.db, row)
+    memory: Memory = call.memory
+    call.apply(lambda: memory.put(restored), lambda: memory.drop(restored))
+    return restored
+
+
 def _delivery_policy(call: Call, row: tables.SubscriptionRow) -> dict[str, str]:
     """What of delivery policies is in force: HTTP endpoints alone have any."""
     if row.protocol not in ("http", "https"):
@@ -217,10 +252,15 @@ def _delivery_policy(call: Call, row: tables.SubscriptionRow) -> dict[str, str]:
     }
 
 
+def _replay_status(row: tables.SubscriptionRow) -> dict[str, str]:
+    replay = replay_of(row)
+    return {} if replay is None else {"ReplayStatus": replay.status}
+
+
 def _ask(call: Call, topic: Topic, row: tables.SubscriptionRow) -> tables.SubscriptionRow:
     """Ask an endpoint whether it wants the subscription."""
     now = round(call.now * 1000)
-    fresh = row.token and now < row.asked + _TOKEN_LIFE
+    fresh = row.token and now < row.asked + TOKEN_LIFE
     row = keep(call, row, row._replace(token=row.token if fresh else call.random(_TOKEN_BYTES).hex(), asked=now))
     fanout.ask(call, topic, row)
     return row
@@ -257,9 +297,25 @@ def _check_endpoint(call: Call, topic: Topic, protocol: str, endpoint: str | Non
     return endpoint
 
 
-def _check_filters(topic: Topic, attributes: Mapping[str, str]) -> None:
-    """Raises FilterPolicyLimitExceededException where one more filter policy is too many for a topic."""
+def _begin_replay(call: Call, topic: Topic, attributes: Mapping[str, str]) -> str:
+    """Return the replay that a subscription's attributes ask for, as it is stored. Raises InvalidParameterException."""
+    policy = attributes.get("ReplayPolicy")
+    replay = read_replay_policy(policy, round(call.now * 1000)) if policy else None
+    if replay is None:
+        return ""
+    if not topic.settings.archive_days:
+        raise invalid("ReplayPolicy Reason: the topic has no active ArchivePolicy")
+    return replay.text()
+
+
+def _check_filters(call: Call, topic: Topic, attributes: Mapping[str, str], owner: str) -> None:
+    """Raises FilterPolicyLimitExceededException where one more filter policy is too many for a topic or an account."""
     if "FilterPolicy" in attributes:
+        memory: Memory = call.memory
+        if memory.filters.get((owner, call.region), 0) >= _FILTERS_OF_ACCOUNT:
+            raise FilterPolicyLimitExceededException(
+                f"An account has at most {_FILTERS_OF_ACCOUNT} subscriptions with filter policies."
+            )
         count = sum(1 for subscription in topic.subscriptions.values() if subscription.filter is not None)
         if count >= _FILTERS:
             raise FilterPolicyLimitExceededException(

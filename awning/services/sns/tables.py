@@ -106,13 +106,41 @@ SCHEMA = Schema(
         """
         ALTER TABLE topics ADD COLUMN policy_ids TEXT NOT NULL DEFAULT '{}';  -- JSON: whom the names in the policy stand for
         """,
+        """
+        ALTER TABLE subscriptions ADD COLUMN replay TEXT NOT NULL DEFAULT '';   -- JSON, '' for none
+        CREATE TABLE archives (                -- of FIFO topics; one that has ended is swept
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            topic INTEGER NOT NULL,
+            since INTEGER NOT NULL,
+            ended INTEGER NOT NULL
+        );
+        CREATE INDEX archives_topic ON archives (topic, ended);
+        CREATE INDEX archives_ended ON archives (ended) WHERE ended;
+        CREATE TABLE archived (
+            archive INTEGER NOT NULL,
+            sequence INTEGER NOT NULL,
+            at INTEGER NOT NULL,
+            message BLOB NOT NULL,             -- JSON
+            PRIMARY KEY (archive, sequence)
+        );
+        CREATE INDEX archived_at ON archived (archive, at);
+        CREATE TABLE ended (                   -- subscriptions that a token restores
+            arn TEXT PRIMARY KEY,
+            topic INTEGER NOT NULL,
+            token TEXT NOT NULL,
+            at INTEGER NOT NULL,
+            subscription BLOB NOT NULL         -- JSON
+        ) WITHOUT ROWID;
+        CREATE INDEX ended_at ON ended (at);
+        CREATE INDEX ended_token ON ended (topic, token);
+        """,
     )
 )
 
 _TOPIC = "id, account, region, name, attributes, tags, created, ended, sequence, policy_ids"
 _SUBSCRIPTION = (
     "id, topic, arn, region, owner, principal, protocol, endpoint, attributes, "
-    "pending, token, asked, authenticated, locked"
+    "pending, token, asked, authenticated, locked, replay"
 )
 
 
@@ -148,6 +176,7 @@ class SubscriptionRow(NamedTuple):
     asked: int
     authenticated: bool
     locked: bool
+    replay: str = ""
 
 
 class SandboxRow(NamedTuple):
@@ -321,7 +350,7 @@ def count_subscriptions(db: sqlite3.Connection, topic: int) -> tuple[int, int]:
 def insert_subscription(db: sqlite3.Connection, row: SubscriptionRow) -> SubscriptionRow:
     """Store a new subscription; return it with its id."""
     number = db.execute(
-        f"INSERT INTO subscriptions ({_SUBSCRIPTION.partition(', ')[2]}) VALUES ({', '.join('?' * 13)})",
+        f"INSERT INTO subscriptions ({_SUBSCRIPTION.partition(', ')[2]}) VALUES ({', '.join('?' * 14)})",
         (*row[1:8], _text(row.attributes), *row[9:]),
     ).lastrowid
     assert number is not None
@@ -331,6 +360,11 @@ def insert_subscription(db: sqlite3.Connection, row: SubscriptionRow) -> Subscri
 def find_subscription(db: sqlite3.Connection, arn: str) -> SubscriptionRow | None:
     row = db.execute(f"SELECT {_SUBSCRIPTION} FROM subscriptions WHERE arn = ?", (arn,)).fetchone()
     return _subscription(row) if row else None
+
+
+def subscription(db: sqlite3.Connection, id: int) -> SubscriptionRow:
+    """The subscription of an id that is known."""
+    return _subscription(db.execute(f"SELECT {_SUBSCRIPTION} FROM subscriptions WHERE id = ?", (id,)).fetchone())
 
 
 def same_subscription(db: sqlite3.Connection, topic: int, protocol: str, endpoint: str) -> SubscriptionRow | None:
@@ -374,7 +408,7 @@ def list_by_topic(db: sqlite3.Connection, topic: int, after: int, limit: int) ->
 
 def update_subscription(db: sqlite3.Connection, row: SubscriptionRow) -> None:
     db.execute(
-        "UPDATE subscriptions SET attributes = ?, pending = ?, token = ?, asked = ?, authenticated = ?, locked = ?"
+        "UPDATE subscriptions SET attributes = ?, pending = ?, token = ?, asked = ?, authenticated = ?, locked = ?, replay = ?"
         " WHERE id = ?",
         (_text(row.attributes), *row[9:], row.id),
     )

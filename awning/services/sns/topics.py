@@ -11,10 +11,10 @@ from typing import Any
 from awning.kit.call import Call
 from awning.kit.named import as_it_stands, ids_of
 from awning.kit.operation import ALL, Needs, operation
+from awning.services.sns import archive, tables
 from awning.services.sns import attributes as attributes_of
-from awning.services.sns import tables
 from awning.services.sns.conditions import conditions
-from awning.services.sns.errors import NotFoundException, invalid
+from awning.services.sns.errors import InvalidStateException, NotFoundException, invalid
 from awning.services.sns.memory import Memory, Topic
 from awning.services.sns.names import (
     PAGE,
@@ -59,6 +59,7 @@ def create_topic(
     assert row is not None
     memory: Memory = call.memory
     topic = Topic(row)
+    archive.change(call, topic.id, 0, topic.settings.archive_days)
     call.apply(lambda: memory.add(topic), lambda: memory.discard(topic))
     return {"TopicArn": arn}
 
@@ -69,6 +70,8 @@ def delete_topic(call: Call, topic_arn: str) -> None:
     memory: Memory = call.memory
     topic = memory.topics.get(topic_arn)
     if topic is not None:
+        if topic.settings.archive_days:
+            raise InvalidStateException("Invalid state: Cannot delete a topic with an ArchivePolicy")
         tables.delete_topic(call.db, topic.id)
         call.apply(lambda: memory.discard(topic), lambda: memory.add(topic))
 
@@ -93,12 +96,14 @@ def list_topics(call: Call, next_token: str | None = None) -> dict[str, Any]:
 def get_topic_attributes(call: Call, topic_arn: str) -> dict[str, Any]:
     """Return a topic's attributes, and how many subscriptions it has."""
     topic = committed(call, topic_arn)
+    settings = attributes_of.settings_of(topic.attributes)
     confirmed, pending = tables.count_subscriptions(call.db, topic.id)
     return {
         "Attributes": {
             "DisplayName": "",
             **topic.attributes,
             "Policy": as_it_stands(call.ask, _effective(topic, "Policy", topic_arn), topic.policy_ids),
+            **archive.shown(call, topic, settings.archive_days),
             "TopicArn": topic_arn,
             "Owner": topic.account,
             "SubscriptionsConfirmed": str(confirmed),
@@ -139,10 +144,11 @@ def committed(call: Call, arn: str) -> tables.TopicRow:
 
 def reconfigure(call: Call, topic: Topic, attributes: Mapping[str, str], policy: str | None = None) -> None:
     """Change a topic's attributes, stored and in force. `policy` is a new one among them: whom it names is found now."""
-    before, before_ids = topic.attributes, topic.policy_ids
+    before, before_ids, days = topic.attributes, topic.policy_ids, topic.settings.archive_days
     policy_ids = before_ids if policy is None else ids_of(call.ask, policy)
     tables.update_topic(call.db, topic.id, attributes, policy_ids)
     call.apply(lambda: topic.configure(attributes, policy_ids), lambda: topic.configure(before, before_ids))
+    archive.change(call, topic.id, days, topic.settings.archive_days)
 
 
 def _effective(topic: tables.TopicRow, name: str, arn: str) -> str:

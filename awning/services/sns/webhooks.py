@@ -12,7 +12,7 @@ from awning.contracts import FindClient, PostToEndpoint
 from awning.kit.call import Call
 from awning.kit.deliveries import TryAgain, Undeliverable
 from awning.net.client import Client, ClientError, read_url
-from awning.services.sns import tables
+from awning.services.sns import ended_tables, tables
 from awning.services.sns.memory import Memory
 from awning.services.sns.names import topic_of
 from awning.services.sns.retries import PLAIN_TEXT, Schedule, schedule_of
@@ -43,6 +43,8 @@ def shown(endpoint: str) -> str:
 async def post(call: Call, delivery: PostToEndpoint) -> None:
     """Post to an endpoint, once. Raises Undeliverable or TryAgain, by its reply and the delivery policy in force."""
     row = tables.find_subscription(call.db, delivery.arn)
+    if row is None and delivery.type == "UnsubscribeConfirmation":
+        row = ended_tables.find(call.db, delivery.arn)
     topic = tables.find_topic(call.db, topic_of(delivery.arn))
     if row is None or topic is None or (row.pending and delivery.type == "Notification"):
         raise Undeliverable("The subscription has ended.")
@@ -90,9 +92,10 @@ def _headers(delivery: PostToEndpoint, schedule: Schedule) -> list[tuple[bytes, 
         (b"x-amz-sns-message-type", delivery.type),
         (b"x-amz-sns-message-id", delivery.message_id),
         (b"x-amz-sns-topic-arn", delivery.topic_arn),
+        (b"Accept-Encoding", "gzip,deflate"),
         (b"Content-Type", schedule.content_type if notifies else PLAIN_TEXT),
     ]
-    if notifies:
+    if delivery.type != "SubscriptionConfirmation":
         headers.append((b"x-amz-sns-subscription-arn", delivery.arn))
     if delivery.raw:
         headers.append((b"x-amz-sns-rawdelivery", "true"))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import orjson
 
 from awning.auth.principal import ANONYMOUS, root_of
-from awning.contracts import Deliver, FindSigningKey, SigningKey
+from awning.contracts import Deliver, FindAddress, FindSigningKey, SigningKey
 from awning.gateway.signing_keys import SigningKeys
 from awning.kit.call import Call, Facts
 from awning.net.certificates import CertificateAuthority
@@ -49,7 +50,8 @@ class Letters:
 class FakeRoom:
     """What a Call needs of its room."""
 
-    def __init__(self) -> None:
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
         self.service = SERVICE
         self.memory: Any = None
         self.outbox = Letters()
@@ -60,9 +62,14 @@ class FakeRoom:
     def random(self, length: int) -> bytes:
         return self._random.randbytes(length)
 
-    def ask(self, question: Any, facts: Facts) -> SigningKey:
+    def ask(self, question: Any, facts: Facts) -> Any:
+        if isinstance(question, FindAddress):
+            return "http://the.region:4566"
         assert isinstance(question, FindSigningKey)
         return signing_key()
+
+    async def write(self, call: Call, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Any) -> Any:
+        return self.bench.run(call, function, *args, **kwargs)
 
     def new_id(self) -> str:
         return str(uuid.UUID(bytes=self.random(16), version=4))
@@ -74,7 +81,8 @@ class Bench:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.now = START
-        self.room: Any = FakeRoom()
+        self.loop = asyncio.new_event_loop()
+        self.room: Any = FakeRoom(self)
         self.writer = self._open()
         for script in SERVICE.schema.migrations:
             self.writer.executescript(script)
@@ -100,6 +108,7 @@ class Bench:
     def close(self) -> None:
         self.writer.close()
         self.reader.close()
+        self.loop.close()
 
     @contextmanager
     def batch(self, *, fails: bool = False) -> Iterator[None]:
@@ -144,6 +153,10 @@ class Bench:
         self._batch.append(call.undo)
         return result
 
+    def wait(self, running: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine to its end."""
+        return self.loop.run_until_complete(running)
+
     def sent(self) -> list[Any]:
         """What was sent since this was last asked."""
         taken = list(self.room.outbox.sent)
@@ -167,6 +180,8 @@ class Client:
         call = self.bench.make_call(self.account, self.region, signed=self.signed)
         if operation.reads:
             return operation.function(call, **params)
+        if operation.streams:
+            return self.bench.wait(operation.function(call, **params))
         return self.bench.run(call, operation.function, **params)
 
     def topic(self, name: str = "news", **attributes: str) -> str:

@@ -40,7 +40,7 @@ def test_the_phases_of_the_guide_s_example() -> None:
         "throttlePolicy": {"maxReceivesPerSecond": 10},
         "requestPolicy": {"headerContentType": "application/json"},
     }
-    retries.check_subscription_policy(json.dumps(policy))
+    retries.read_subscription_policy(json.dumps(policy))
     schedule = retries.schedule_of(json.dumps(policy), None)
     found = delays(schedule)
     assert len(found) == 50
@@ -120,10 +120,10 @@ def test_effective_policies_say_everything() -> None:
 )
 def test_a_retry_policy_out_of_bounds_is_refused(healthy: dict[str, Any], text: str) -> None:
     with pytest.raises(ValueError, match=r"^DeliveryPolicy: ") as raised:
-        retries.check_subscription_policy(json.dumps({"healthyRetryPolicy": healthy}))
+        retries.read_subscription_policy(json.dumps({"healthyRetryPolicy": healthy}))
     assert text in str(raised.value)
     with pytest.raises(ValueError, match=r"^DeliveryPolicy: "):
-        retries.check_topic_policy(json.dumps({"http": {"defaultHealthyRetryPolicy": healthy}}))
+        retries.read_topic_policy(json.dumps({"http": {"defaultHealthyRetryPolicy": healthy}}))
 
 
 @pytest.mark.parametrize(
@@ -139,4 +139,4 @@ def test_a_retry_policy_out_of_bounds_is_refused(healthy: dict[str, Any], text: 
 )
 def test_what_else_is_refused(policy: str) -> None:
     with pytest.raises(ValueError, match=r"^DeliveryPolicy: "):
-        retries.check_subscription_policy(policy)
+        retries.read_subscription_policy(policy)

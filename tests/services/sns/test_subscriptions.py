@@ -7,6 +7,7 @@ import json
 import pytest
 
 from awning.kit.errors import NotImplementedHere
+from awning.services.sns import work
 from awning.services.sns.errors import InvalidParameterException, NotFoundException
 from tests.services.sns.support import ACCOUNT, OTHER, Bench, Client, document, queue_arn
 
@@ -81,8 +82,11 @@ def test_a_token_is_good_for_two_days(bench: Bench, client: Client) -> None:
     again = document(bench.sent()[0])["Token"]
     assert again != token
     client.confirm_subscription(topic_arn=topic, token=again)
-    with pytest.raises(InvalidParameterException, match="Token"):
-        client.confirm_subscription(topic_arn=topic, token="")
+    with pytest.raises(InvalidParameterException, match=r"^Invalid token"):
+        client.confirm_subscription(topic_arn=topic, token="random")
+    for unknown in (topic, topic + "x"):
+        with pytest.raises(InvalidParameterException, match=r"^Invalid parameter: Token"):
+            client.confirm_subscription(topic_arn=unknown, token="5" * 288)
 
 
 def test_a_stranger_with_the_token_may_confirm_and_end(bench: Bench, client: Client) -> None:
@@ -165,3 +169,54 @@ def test_subscriptions_are_listed_a_hundred_at_a_time(client: Client, other: Cli
         topic_arn=topic, next_token=client.list_subscriptions_by_topic(topic_arn=topic)["NextToken"]
     )
     assert [one["Owner"] for one in rest["Subscriptions"]] == [ACCOUNT, OTHER]
+
+
+def test_a_web_hook_that_is_unsubscribed_is_told_and_may_come_back(bench: Bench, client: Client) -> None:
+    topic = client.topic()
+    arn = client.subscribe(
+        topic_arn=topic,
+        protocol="http",
+        endpoint="http://localhost:1/",
+        attributes={"RawMessageDelivery": "true"},
+        return_subscription_arn=True,
+    )["SubscriptionArn"]
+    client.confirm_subscription(topic_arn=topic, token=document(bench.sent()[0])["Token"])
+    client.unsubscribe(subscription_arn=arn)
+    (letter,) = bench.sent()
+    told = document(letter)
+    assert (letter.type, told["Type"]) == ("UnsubscribeConfirmation", "UnsubscribeConfirmation")
+    assert arn in told["Message"]
+    assert told["Token"] in told["SubscribeURL"]
+    client.publish(topic_arn=topic, message="unheard")
+    assert bench.sent() == []
+    bench.restart()
+    assert client.confirm_subscription(topic_arn=topic, token=told["Token"])["SubscriptionArn"] == arn
+    client.publish(topic_arn=topic, message="heard")
+    assert [each.body for each in bench.sent()] == ["heard"]
+
+
+def test_an_unsubscription_is_taken_back_within_two_days(bench: Bench, client: Client) -> None:
+    topic = client.topic()
+    arn = client.subscribe(
+        topic_arn=topic, protocol="http", endpoint="http://localhost:1/", return_subscription_arn=True
+    )["SubscriptionArn"]
+    client.confirm_subscription(topic_arn=topic, token=document(bench.sent()[0])["Token"])
+    client.unsubscribe(subscription_arn=arn)
+    token = document(bench.sent()[0])["Token"]
+    bench.now += 2 * 86_400
+    with pytest.raises(InvalidParameterException, match="Token"):
+        client.confirm_subscription(topic_arn=topic, token=token)
+    assert bench.run(bench.make_call(), work.forget_ended) is False
+    assert bench.writer.execute("SELECT count(*) FROM ended").fetchone() == (0,)
+
+
+def test_policies_that_are_no_json_are_refused_as_by_the_service(client: Client) -> None:
+    arn = client.queue(client.topic())
+    for name in ("FilterPolicy", "RedrivePolicy"):
+        with pytest.raises(InvalidParameterException) as caught:
+            client.set_subscription_attributes(subscription_arn=arn, attribute_name=name, attribute_value="{invalid}")
+        assert str(caught.value).startswith(
+            f"Invalid parameter: {name}: failed to parse JSON. Unexpected character ('i' (code 105)): "
+            "was expecting double-quote to start field name\n at [Source: "
+        )
+        assert str(caught.value).endswith("line: 1, column: 2]")

@@ -65,11 +65,8 @@ def test_a_name_that_no_fifo_topic_can_have(client: Client, name: str) -> None:
 
 def test_a_fifo_topic_says_that_it_is_one(client: Client) -> None:
     found = client.attributes(client.fifo())
-    assert (found["FifoTopic"], found["ContentBasedDeduplication"], found["FifoThroughputScope"]) == (
-        "true",
-        "false",
-        "Topic",
-    )
+    assert (found["FifoTopic"], found["ContentBasedDeduplication"]) == ("true", "false")
+    assert "FifoThroughputScope" not in found
 
 
 def test_attributes_of_fifo_topics_are_refused_for_others(client: Client) -> None:
@@ -83,7 +80,12 @@ def test_attributes_of_fifo_topics_are_refused_for_others(client: Client) -> Non
 
 
 def test_what_awaits_other_services_is_refused_by_name(client: Client) -> None:
-    for name in ("KmsMasterKeyId", "ArchivePolicy", "SQSFailureFeedbackRoleArn", "HTTPSuccessFeedbackSampleRate"):
+    for name in (
+        "KmsMasterKeyId",
+        "DataProtectionPolicy",
+        "SQSFailureFeedbackRoleArn",
+        "HTTPSuccessFeedbackSampleRate",
+    ):
         with pytest.raises(NotImplementedHere, match=name):
             client.topic(**{name: "x"})
     with pytest.raises(InvalidParameterException, match="Unknown attribute"):
