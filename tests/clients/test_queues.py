@@ -148,8 +148,15 @@ def test_a_policy_names_only_users_and_roles_that_there_are(region: LiveRegion) 
 def test_what_is_not_there_yet_is_refused_by_name_and_changes_nothing(region: LiveRegion) -> None:
     sqs = region.client("sqs")
     url = sqs.create_queue(QueueName="plain")["QueueUrl"]
-    for attributes in ({"KmsMasterKeyId": "alias/aws/sqs"}, {"SqsManagedSseEnabled": "true"}):
+    for attributes in ({"KmsMasterKeyId": "alias/aws/sqs"}, {"KmsDataKeyReusePeriodSeconds": "600"}):
         assert refused(sqs.create_queue, QueueName="other", Attributes=attributes) == ("NotImplemented", 501)
+    assert refused(sqs.set_queue_attributes, QueueUrl=url, Attributes={"QueueArn": "a"}) == (
+        "InvalidAttributeName",
+        400,
+    )
+    unused = {"KmsMasterKeyId": "", "KmsDataKeyReusePeriodSeconds": "300"}
+    sqs.set_queue_attributes(QueueUrl=url, Attributes=unused)
+    assert not sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"].keys() & unused.keys()
     assert "Messages" not in sqs.receive_message(QueueUrl=url)
     assert refused(sqs.get_queue_url, QueueName="other")[0] == "AWS.SimpleQueueService.NonExistentQueue"
 

@@ -6,7 +6,7 @@ Source: the API reference of ReceiveMessage.
 from __future__ import annotations
 
 from awning.kit.call import Call
-from awning.services.sqs import tables
+from awning.services.sqs import fifo_tables, tables
 from awning.services.sqs.duplicates import WINDOW
 from awning.services.sqs.fifo import FifoLine
 from awning.services.sqs.lines import hide
@@ -16,7 +16,7 @@ from awning.services.sqs.memory import Queue
 def again(call: Call, queue: Queue, attempt: str, now: int, until: int) -> tuple[int, list[int]] | None:
     """When a receive of this id took which messages, where that was in the last five minutes and nothing has happened to any of
     them since; they are hidden anew."""
-    found = tables.find_attempt(call.db, queue.id, attempt)
+    found = fifo_tables.find_attempt(call.db, queue.id, attempt)
     line = queue.line
     if found is None or found[0] + WINDOW <= now or not isinstance(line, FifoLine):
         return None
@@ -38,4 +38,4 @@ def keep(call: Call, queue: Queue, attempt: str, received: int, numbers: list[in
     line = queue.line
     places = [(number, line.held(number)) for number in numbers] if isinstance(line, FifoLine) else []
     receives = [tables.Receive(number, place.until, *place.seen) for number, place in places if place.seen is not None]
-    tables.keep_attempt(call.db, queue.id, attempt, received, receives)
+    fifo_tables.keep_attempt(call.db, queue.id, attempt, received, receives)

@@ -1,7 +1,7 @@
 """The attributes of a queue that a client may set: names, limits, defaults.
 
-Source: the API reference of CreateQueue and SetQueueAttributes. What belongs to encryption is refused by name before
-it gets here.
+Source: the API reference of CreateQueue and SetQueueAttributes. Encryption under a key of KMS is refused by name: the region
+has no such keys.
 """
 
 from __future__ import annotations
@@ -32,7 +32,13 @@ NUMBERS: Final[Mapping[str, tuple[int, int, int]]] = {
 }
 """Least, most and default value of each attribute that is a whole number; seconds, or bytes."""
 
-SETTABLE: Final = frozenset({*NUMBERS, *VALUES, "Policy", "RedrivePolicy", "RedriveAllowPolicy"})
+SEALED: Final = "SqsManagedSseEnabled"
+_KMS: Final = {"KmsMasterKeyId": "", "KmsDataKeyReusePeriodSeconds": "300"}
+
+UNUSED: Final = {f"attributes.{name}": default for name, default in _KMS.items()}
+"""What says that no key of KMS is to be used may be said."""
+
+SETTABLE: Final = frozenset({*NUMBERS, *VALUES, SEALED, "Policy", "RedrivePolicy", "RedriveAllowPolicy"})
 
 COUNTS: Final = (
     "ApproximateNumberOfMessages",
@@ -44,8 +50,11 @@ COUNTS: Final = (
 READABLE: Final = frozenset(
     {*SETTABLE, *COUNTS, "CreatedTimestamp", "LastModifiedTimestamp", "QueueArn"}
     # These may be asked for, and are absent from the answer where a queue does not have them.
-    | {"KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds", "SqsManagedSseEnabled"}
+    | set(_KMS)
 )
+
+KNOWN: Final = READABLE - set(_KMS)
+"""What the operations know: those that a client cannot set, to refuse them as AWS does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +62,7 @@ class Settings:
     """A queue's attributes as the operations use them: milliseconds, but `wait` in seconds and `size` in bytes.
 
     content_based: a message's content makes its MessageDeduplicationId. per_group: ids are told apart in each group alone.
+    sealed: what messages say is encrypted at rest.
     """
 
     visibility: int
@@ -66,6 +76,7 @@ class Settings:
     fifo: bool
     content_based: bool
     per_group: bool
+    sealed: bool
 
 
 def settings_of(attributes: Mapping[str, str], arn: str, ids: Mapping[str, str] | None = None) -> Settings:
@@ -89,6 +100,7 @@ def settings_of(attributes: Mapping[str, str], arn: str, ids: Mapping[str, str] 
         "FifoQueue" in attributes,
         attributes.get("ContentBasedDeduplication") == "true",
         attributes.get("DeduplicationScope") == "messageGroup",
+        attributes.get(SEALED) == "true",
     )
 
 
@@ -102,7 +114,8 @@ def compile_queue_policy(document: str, arn: str, ids: Mapping[str, str] | None 
 
 def defaults(fifo: bool) -> dict[str, str]:
     """The attributes of a queue for which nothing was set."""
-    return {name: str(default) for name, (_, _, default) in NUMBERS.items()} | (dict(DEFAULTS) if fifo else {})
+    numbers = {name: str(default) for name, (_, _, default) in NUMBERS.items()}
+    return {**numbers, SEALED: "true", **(DEFAULTS if fifo else {})}
 
 
 def changed(attributes: Mapping[str, str], changes: Mapping[str, str]) -> dict[str, str]:
@@ -121,6 +134,10 @@ def changed(attributes: Mapping[str, str], changes: Mapping[str, str]) -> dict[s
             result[name] = str(int(value))
         elif name in VALUES:
             result[name] = fifo_value(attributes, name, value)
+        elif name == SEALED:
+            if value.lower() not in ("true", "false"):
+                raise InvalidAttributeValue(f"Invalid value for the parameter {SEALED}.")
+            result[name] = value.lower()
         elif not value:
             result.pop(name, None)
         elif name == "RedrivePolicy":

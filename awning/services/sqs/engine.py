@@ -223,14 +223,20 @@ class Line:
                 self._seen[number] = seen
 
     def hide(self, number: int, until: int) -> None:
-        """Hide a message that is in flight until another time. Inverse: unhide() with the time before."""
-        self._fly(number, until)
+        """Hide a message, in flight or visible, until another time. Inverse: unhide() with the time before.
 
-    def unhide(self, number: int, until: int) -> None:
-        """Take back a hide(). Where the message became visible meanwhile, its place in line is given up."""
+        A visible one gives up its place in line.
+        """
         if number not in self._flight:
             self._mark(number)
         self._fly(number, until)
+
+    def unhide(self, number: int, until: int | None) -> None:
+        """Take back a hide(): `until` is when the message was to become visible before, None where it was visible."""
+        if until is not None:
+            self.hide(number, until)
+        elif self._land(number):  # else its time has passed, and it waits again already, in another place
+            self._unmark(number)
 
     def remove(self, number: int) -> None:
         """Remove a message of this line, wherever it stands. Inverse: restore() with what held() said before."""

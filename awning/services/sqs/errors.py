@@ -44,10 +44,6 @@ class InvalidParameterValue(ServiceError):
     """A parameter cannot have this value."""
 
 
-class MessageNotInflight(ServiceError):
-    """The message is not in flight, so its visibility cannot be changed."""
-
-
 class MissingParameter(ServiceError):
     """A required parameter is absent or empty."""
 

@@ -10,13 +10,17 @@ from typing import Final
 
 from awning.services.sqs.errors import InvalidAttributeName, InvalidAttributeValue
 
+_BOOLEANS: Final = ("true", "false")
+
 VALUES: Final[Mapping[str, tuple[str, ...]]] = {
-    "FifoQueue": ("true", "false"),
-    "ContentBasedDeduplication": ("true", "false"),
+    "FifoQueue": _BOOLEANS,
+    "ContentBasedDeduplication": _BOOLEANS,
     "DeduplicationScope": ("queue", "messageGroup"),
     "FifoThroughputLimit": ("perQueue", "perMessageGroupId"),
 }
-"""What each may be set to."""
+"""What each may be set to; a boolean in any case."""
+
+_HIGH_THROUGHPUT: Final = ("DeduplicationScope", "FifoThroughputLimit")
 
 DEFAULTS: Final[Mapping[str, str]] = {
     "FifoQueue": "true",
@@ -32,7 +36,11 @@ def fifo_value(attributes: Mapping[str, str], name: str, value: str) -> str:
     Raises InvalidAttributeName on a standard queue, InvalidAttributeValue for a value that it cannot have.
     """
     if "FifoQueue" not in attributes:
+        if name in _HIGH_THROUGHPUT:
+            raise InvalidAttributeName(f"You can specify the {name} only when FifoQueue is set to true.")
         raise InvalidAttributeName(f"Unknown Attribute {name}.")
+    if VALUES[name] == _BOOLEANS:
+        value = value.lower()
     if value not in VALUES[name]:
         raise InvalidAttributeValue(f"Invalid value for the parameter {name}.")
     if name == "FifoQueue" and value == "false":

@@ -1,4 +1,7 @@
-"""ChangeMessageVisibility, one at a time or in batches: hide what is in flight for another time."""
+"""ChangeMessageVisibility, one at a time or in batches: hide what was received for another time.
+
+A standard queue's message is hidden again though its time is over: AWS takes the handle, whatever its MessageNotInflight says.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from awning.kit.operation import ALL, Needs, operation
 from awning.services.sqs import tables
 from awning.services.sqs.address import queue_arn
 from awning.services.sqs.batches import Entry, check_entries, each
-from awning.services.sqs.errors import MessageNotInflight, MissingParameter, invalid
+from awning.services.sqs.errors import MissingParameter, invalid
 from awning.services.sqs.fifo import FifoLine
 from awning.services.sqs.lines import hide
 from awning.services.sqs.lookup import find, milliseconds, wake
@@ -22,7 +25,7 @@ LONGEST_HIDING: Final = 43_200
 
 @operation(Needs("sqs:ChangeMessageVisibility", queue_arn), anonymous=True)
 def change_message_visibility(call: Call, queue_url: str, receipt_handle: str, visibility_timeout: int) -> None:
-    """Hide a message that is in flight for another time from now on; 0 makes it visible."""
+    """Hide a message that was received for another time from now on; 0 makes it visible."""
     _hide(call, find(call, queue_url), receipt_handle, visibility_timeout)
 
 
@@ -49,16 +52,17 @@ def _hide(call: Call, queue: Queue, handle: str, timeout: int | None) -> None:
     now = milliseconds(call.now)
     line, number = queue.line, receipt.number
     line.settle(now)
-    if line.held(number).until is None:
-        if number <= queue.purged_through or not tables.has_message(call.db, number):
-            reason = "Message does not exist or is not available for visibility timeout change."
-            raise invalid(handle, "ReceiptHandle", reason)
-        raise MessageNotInflight("The specified message isn't in flight.")
-    if isinstance(line, FifoLine) and line.seen(number).times != receipt.times:
+    visible = line.held(number).until is None
+    if visible and (number <= queue.purged_through or not tables.has_message(call.db, number)):
+        reason = "Message does not exist or is not available for visibility timeout change."
+        raise invalid(handle, "ReceiptHandle", reason)
+    if isinstance(line, FifoLine) and (visible or line.seen(number).times != receipt.times):
         raise invalid(handle, "ReceiptHandle", "The receipt handle has expired.")
     if (now - receipt.received) // 1000 + timeout > LONGEST_HIDING:
         reason = f"Total VisibilityTimeout for the message is beyond the limit [{LONGEST_HIDING} seconds]"
         raise invalid(timeout, "VisibilityTimeout", reason)
+    if visible and not timeout:
+        return
     until = now + timeout * 1000
     hide(call, queue, number, until)
     wake(call, queue, now, until)

@@ -6,21 +6,25 @@ Changed only through `call.apply`. It holds what the running batch has done too,
 from __future__ import annotations
 
 import sqlite3
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from awning.kit.call import Call
 from awning.kit.service import Guard
-from awning.services.sqs import tables
+from awning.services.sqs import fifo_tables, tables
 from awning.services.sqs.address import arn_of
 from awning.services.sqs.attributes import Settings, settings_of
 from awning.services.sqs.engine import Held, Line, Seen
 from awning.services.sqs.fifo import FifoLine, Place
 
+if TYPE_CHECKING:
+    from awning.services.sqs.contents import Keys
+
 
 class Queue:
     """A queue as the operations use it. `key` is what its receivers wait for.
 
-    `recent`, of a FIFO queue, has the numbers of the messages of the last five minutes by their de-duplication keys.
+    `recent`, of a FIFO queue, has the numbers of the messages of the last five minutes by their de-duplication keys; `rescoped`
+    is when its DeduplicationScope was last changed.
     """
 
     __slots__ = (
@@ -33,6 +37,7 @@ class Queue:
         "name",
         "purged_through",
         "recent",
+        "rescoped",
         "secret",
         "settings",
     )
@@ -45,7 +50,7 @@ class Queue:
         self.key = ("queue", row.id)
         self.secret = row.secret
         self.purged_through = row.purged_through
-        self.configure(settings_of(row.attributes, self.arn, row.policy_ids))
+        self.configure(settings_of(row.attributes, self.arn, row.policy_ids), row.rescoped)
         self.line: Line | FifoLine = self.empty_line()
         self.recent: dict[bytes, int] = {}
 
@@ -53,9 +58,10 @@ class Queue:
         """A line of this queue's kind with nothing in it."""
         return FifoLine() if self.settings.fifo else Line()
 
-    def configure(self, settings: Settings) -> None:
+    def configure(self, settings: Settings, rescoped: int | None = None) -> None:
         """Put other settings into force."""
         self.settings = settings
+        self.rescoped = rescoped
         self.guard = Guard(self.account, settings.policy)
 
 
@@ -82,9 +88,11 @@ class Survey(NamedTuple):
 
 
 class Memory:
-    """The derived state of all queues. `last_number` only grows: a number is not used again, whatever becomes of its call."""
+    """The derived state of all queues. `last_number` only grows: a number is not used again, whatever becomes of its call.
+    `keys` are those of sealed queues, once one is used."""
 
     def __init__(self) -> None:
+        self.keys: Keys | None = None
         self.queues: dict[str, Queue] = {}
         self.by_id: dict[int, Queue] = {}
         self.last_number = 0
@@ -140,12 +148,12 @@ def build(db: sqlite3.Connection) -> Memory:
 
 def _load_fifo(db: sqlite3.Connection, memory: Memory) -> None:
     """Build what is known of FIFO queues: all of it is in the tables, so it is as it was."""
-    for queue_id, number, group, due, until, times, first in tables.fifo_messages(db):
+    for queue_id, number, group, due, until, times, first in fifo_tables.fifo_messages(db):
         queue = memory.by_id[queue_id]
         if number > queue.purged_through and isinstance(queue.line, FifoLine):
             seen = Seen(times, first) if times is not None and first is not None else None
             queue.line.restore(number, group, Place(until, due if seen is None else None, seen))
-    for row in tables.all_deduplications(db):
+    for row in fifo_tables.all_deduplications(db):
         found = memory.by_id.get(row.queue)
         if found is not None and row.message > found.purged_through:
             found.recent[row.key] = row.message

@@ -20,11 +20,12 @@ Attributes = Mapping[str, Mapping[str, Any]]
 """As boto3 takes them: name → DataType and StringValue or BinaryValue (bytes)."""
 
 _MOST = 10
-_NAME = re.compile(r"(?!\.)(?!(?i:aws|amazon)\.)(?!.*\.\.)[A-Za-z0-9_.-]{1,256}(?<!\.)")
+_NAME = re.compile(r"(?!\.)(?!(?i:aws|amazon)\.)(?!.*\.\.)[\w.-]{1,256}(?<!\.)")
 _TYPE = re.compile(r"(String|Number|Binary)(\..*)?", re.DOTALL)
 _NUMBER_DIGITS = 38
 _MEMBERS: Final = ("StringValue", "BinaryValue", "DataType")
 _LIST_MEMBERS: Final = ("StringListValues", "BinaryListValues")
+_EACH: Final = frozenset({"All", "*", ".*"})
 _FORBIDDEN = bytes(code for code in range(32) if code not in b"\t\n\r")
 
 
@@ -47,8 +48,8 @@ def check(attributes: Attributes) -> int:
 def _check_one(name: str, attribute: Mapping[str, Any]) -> int:
     if not _NAME.fullmatch(name):
         raise InvalidParameterValue(
-            f"The message attribute name '{name}' is invalid. A name has 1 to 256 of A-Z, a-z, 0-9, underscore, hyphen and "
-            "period; it does not start or end with a period, nor start with AWS. or Amazon., and has no periods in succession."
+            f"The message attribute name '{name}' is invalid. A name has 1 to 256 letters, digits, underscores, hyphens and "
+            "periods; it does not start or end with a period, nor start with AWS. or Amazon., and has no periods in succession."
         )
     data_type = attribute.get("DataType", "")
     found = _TYPE.fullmatch(data_type)
@@ -65,7 +66,7 @@ def _check_one(name: str, attribute: Mapping[str, Any]) -> int:
     value = attribute.get(member)
     if not value or attribute.get(other) is not None:
         raise InvalidParameterValue(
-            f"The message attribute '{name}' must contain non-empty message attribute value of type '{found[1]}'."
+            f"Message (user) attribute '{name}' must contain a non-empty value of type '{found[1]}'."
         )
     if found[1] == "Number":
         _check_number(name, value)
@@ -131,9 +132,9 @@ def shown(stored: bytes) -> dict[str, dict[str, Any]]:
 
 
 def choose(attributes: dict[str, dict[str, Any]], names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Return the attributes that MessageAttributeNames asks for: names, `prefix.*`, or `All` and `.*` for each."""
+    """Return the attributes that MessageAttributeNames asks for: names, `prefix.*`, or one of `All`, `*` and `.*` for each."""
     wanted = set(names)
-    if wanted & {"All", ".*"}:
+    if wanted & _EACH:
         return attributes
     prefixes = tuple(name[:-2] for name in wanted if name.endswith(".*"))
     return {

@@ -21,7 +21,7 @@ from awning.kit.operation import Needs, Params, operation
 from awning.services.sqs import tables
 from awning.services.sqs.address import arn_of
 from awning.services.sqs.deleting import delete
-from awning.services.sqs.errors import InvalidParameterValue, ResourceNotFoundException
+from awning.services.sqs.errors import InvalidParameterValue, ResourceNotFoundException, invalid
 from awning.services.sqs.lines import hide, take
 from awning.services.sqs.lookup import milliseconds
 from awning.services.sqs.memory import Memory, Queue
@@ -69,7 +69,7 @@ def start_message_move_task(
     """Begin to move the messages that a dead-letter queue holds now to `destination_arn`, else to where each came from."""
     speed = max_number_of_messages_per_second
     if speed is not None and not 1 <= speed <= _FASTEST:
-        raise _invalid("MaxNumberOfMessagesPerSecond", f"You must enter a number that's between 1 and {_FASTEST}.")
+        raise invalid(speed, "MaxNumberOfMessagesPerSecond", f"Must be between 1 and {_FASTEST}.")
     memory: Memory = call.memory
     source = _queue(memory.queues, source_arn, "SourceArn")
     if destination_arn is not None:
@@ -103,10 +103,11 @@ def cancel_message_move_task(call: Call, task_handle: str) -> dict[str, Any]:
     if handled is None:
         raise InvalidParameterValue("Value for parameter TaskHandle is invalid.")
     move = tables.find_move(call.db, handled[0])
-    if move is None or move.source != handled[1]:
+    memory: Memory = call.memory
+    if handled[1] not in memory.queues:
+        raise _absent("SourceArn")
+    if move is None or move.source != handled[1] or move.state != _RUNNING:
         raise ResourceNotFoundException("Task does not exist.")
-    if move.state != _RUNNING:
-        raise InvalidParameterValue(f"Only a task that is {_RUNNING} can be cancelled; this one is {move.state}.")
     tables.update_move(call.db, move._replace(state=_CANCELLING))
     return {"ApproximateNumberOfMessagesMoved": move.moved}
 
@@ -116,13 +117,13 @@ def list_message_move_tasks(call: Call, source_arn: str, max_results: int | None
     """List the newest move tasks of a source: one, or up to ten."""
     limit = 1 if max_results is None else max_results
     if not 1 <= limit <= _LISTED:
-        raise _invalid("MaxResults", f"You must enter a number that's between 1 and {_LISTED}.")
+        raise invalid(limit, "MaxResults", f"Must be between 1 and {_LISTED}.")
     _, account, name = _parts(source_arn, "SourceArn")
     row = tables.find_queue(call.db, account, call.region, name)
     if row is None or arn_of(row.region, row.account, row.name) != source_arn:
         raise _absent("SourceArn")
     moves = tables.moves_of(call.db, source_arn, limit)
-    return {"Results": [_shown(move) for move in moves]} if moves else {}
+    return {"Results": [_shown(move) for move in moves]}
 
 
 def carry_out(call: Call) -> bool:
@@ -234,7 +235,3 @@ def _read_handle(handle: str) -> tuple[str, str] | None:
 
 def _absent(parameter: str) -> ResourceNotFoundException:
     return ResourceNotFoundException(f"The resource that you specified for the {parameter} parameter doesn't exist.")
-
-
-def _invalid(parameter: str, reason: str) -> InvalidParameterValue:
-    return InvalidParameterValue(f"Value for parameter {parameter} is invalid. Reason: {reason}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from awning.kit.call import Call
 from awning.services.sqs import tables
+from awning.services.sqs.contents import carry
 from awning.services.sqs.lines import enter, leave
 from awning.services.sqs.lookup import milliseconds
 from awning.services.sqs.memory import Memory, Queue
@@ -16,7 +17,8 @@ def hand_over(call: Call, queue: Queue, number: int, dead: Queue, times: int) ->
     new = memory.next_number()
     group = tables.group_of(call.db, number)
     sent = milliseconds(call.now) if dead.settings.fifo else None
-    tables.hand_over(call.db, number, to=dead.id, new=new, source=queue.arn, times=times, sent=sent)
+    content = carry(call, queue, number, dead, new)
+    tables.hand_over(call.db, number, to=dead.id, new=new, content=content, source=queue.arn, times=times, sent=sent)
     leave(call, queue, number, group)
     enter(call, dead, new, group, None)
     call.wake(dead.key)
@@ -27,7 +29,8 @@ def send_anew(call: Call, queue: Queue, number: int, target: Queue) -> None:
     memory: Memory = call.memory
     new = memory.next_number()
     group = tables.group_of(call.db, number)
-    tables.send_anew(call.db, number, to=target.id, new=new, id=call.new_id(), now=milliseconds(call.now))
+    content, now = carry(call, queue, number, target, new), milliseconds(call.now)
+    tables.send_anew(call.db, number, to=target.id, new=new, content=content, id=call.new_id(), now=now)
     leave(call, queue, number, group)
     enter(call, target, new, group, None)
     call.wake(target.key)

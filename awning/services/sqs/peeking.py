@@ -11,6 +11,7 @@ from awning.kit.call import Call
 from awning.services.sqs import message_attributes as attributes_of
 from awning.services.sqs import tables
 from awning.services.sqs.address import arn_of
+from awning.services.sqs.contents import read
 from awning.services.sqs.lookup import milliseconds
 from awning.services.sqs.memory import Memory
 
@@ -31,6 +32,7 @@ def peek(call: Call, given: dict[str, Any]) -> dict[str, Any]:
     shown = []
     for number, state, until in queue.line.look(limit):
         row = tables.read_message(call.db, number)
+        body, _, attributes = read(call, queue.id, number, row)
         seen = queue.line.held(number).seen
         shown.append(
             {
@@ -39,8 +41,8 @@ def peek(call: Call, given: dict[str, Any]) -> dict[str, Any]:
                 "until": until and until / 1000,
                 "sent": row.sent / 1000,
                 "received": row.received + (seen.times if seen else 0),
-                "body": row.body,
-                "attributes": attributes_of.shown(row.attributes) if row.attributes else {},
+                "body": body,
+                "attributes": attributes_of.shown(attributes) if attributes else {},
                 "group": row.group,
                 "source": row.source,
             }

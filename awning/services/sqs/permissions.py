@@ -80,7 +80,8 @@ def remove_permission(call: Call, queue_url: str, label: str) -> None:
     policy = _policy(call, queue)
     kept = [statement for statement in policy["Statement"] if statement.get("Sid") != label]
     if len(kept) == len(policy["Statement"]):
-        raise _invalid(label, "Label", "can't find label on existing policy.")
+        where = " on existing policy" if kept else ""
+        raise _invalid(label, "Label", f"can't find label{where}.")
     _store(call, queue, {**policy, "Statement": kept})
 
 

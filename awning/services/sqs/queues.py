@@ -11,9 +11,10 @@ from typing import Any
 from awning.kit.call import Call
 from awning.kit.named import as_it_stands, ids_of
 from awning.kit.operation import ALL, Needs, Params, operation
-from awning.services.sqs import tables
+from awning.services.sqs import delays, tables
 from awning.services.sqs.address import arn_of, check_name, named_queue_arn, queue_arn, url_of
-from awning.services.sqs.attributes import COUNTS, READABLE, SETTABLE, changed, defaults, settings_of
+from awning.services.sqs.attributes import COUNTS, KNOWN, READABLE, UNUSED, changed, defaults, settings_of
+from awning.services.sqs.duplicates import RESCOPING
 from awning.services.sqs.engine import Line
 from awning.services.sqs.errors import (
     InvalidAttributeName,
@@ -25,7 +26,6 @@ from awning.services.sqs.errors import (
 )
 from awning.services.sqs.fifo import FifoLine
 from awning.services.sqs.fifo_attributes import VALUES
-from awning.services.sqs.lines import delay
 from awning.services.sqs.lookup import absent, committed, find, milliseconds, own, stored
 from awning.services.sqs.memory import Memory, Queue, Sweep
 from awning.services.sqs.principals import check_principals
@@ -50,14 +50,15 @@ def _arn_to_tag(call: Call, params: Params) -> str | None:
 @operation(
     Needs("sqs:CreateQueue", named_queue_arn),
     Needs("sqs:TagQueue", _arn_to_tag),
-    honours={"attributes": SETTABLE, "tags": ALL},
+    honours={"attributes": KNOWN, "tags": ALL},
+    defaults=UNUSED,
     tags="tags",
 )
 def create_queue(
     call: Call, queue_name: str, attributes: dict[str, str] | None = None, tags: dict[str, str] | None = None
 ) -> dict[str, Any]:
     """Create a queue. One of that name and with the same values of the given attributes is returned as it is."""
-    fifo = (attributes or {}).get("FifoQueue") == "true"
+    fifo = (attributes or {}).get("FifoQueue", "").lower() == "true"
     check_name(queue_name, fifo)
     wanted = changed(defaults(fifo), attributes or {})
     check_tags(tags or {})
@@ -181,7 +182,7 @@ def get_queue_attributes(call: Call, queue_url: str, attribute_names: list[str] 
     return {"Attributes": chosen} if chosen else {}
 
 
-@operation(Needs("sqs:SetQueueAttributes", queue_arn), honours={"attributes": SETTABLE})
+@operation(Needs("sqs:SetQueueAttributes", queue_arn), honours={"attributes": KNOWN}, defaults=UNUSED)
 def set_queue_attributes(call: Call, queue_url: str, attributes: dict[str, str]) -> None:
     """Set attributes; they are in force at once, for messages that are there too where it is the retention period."""
     queue = own(call, queue_url)
@@ -219,11 +220,15 @@ def reconfigure(call: Call, queue: Queue, changes: dict[str, str]) -> None:
     policy_ids = row.policy_ids
     if "Policy" in changes:
         policy_ids = ids_of(call.ask, attributes["Policy"]) if "Policy" in attributes else {}
-    settings, before = settings_of(attributes, queue.arn, policy_ids), queue.settings
-    tables.update_attributes(call.db, queue.id, attributes, policy_ids, milliseconds(call.now))
-    call.apply(lambda: queue.configure(settings), lambda: queue.configure(before))
+    settings, before, rescoped_before = settings_of(attributes, queue.arn, policy_ids), queue.settings, queue.rescoped
+    now, rescoped = milliseconds(call.now), rescoped_before
+    if settings.per_group is not before.per_group:
+        # What has not counted yet is taken back by the next change.
+        rescoped = None if rescoped is not None and now < rescoped + RESCOPING else now
+    tables.update_attributes(call.db, queue.id, attributes, policy_ids, now, rescoped)
+    call.apply(lambda: queue.configure(settings, rescoped), lambda: queue.configure(before, rescoped_before))
     if settings.delay != before.delay:
-        delay(call, queue, settings.delay, milliseconds(call.now))
+        delays.begin(call, queue)
 
 
 def _sweep(call: Call) -> None:

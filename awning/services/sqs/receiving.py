@@ -11,6 +11,7 @@ from awning.services.sqs import tables
 from awning.services.sqs.address import queue_arn
 from awning.services.sqs.attempts import again, keep
 from awning.services.sqs.batches import BATCH
+from awning.services.sqs.contents import read
 from awning.services.sqs.deleting import delete
 from awning.services.sqs.duplicates import sequence_number
 from awning.services.sqs.engine import IN_FLIGHT_LIMIT, Seen
@@ -66,9 +67,7 @@ def receive_message(
     wait = queue.settings.wait if wait_time_seconds is None else wait_time_seconds
     if not 0 <= wait <= LONGEST_WAIT:
         raise invalid(wait, "WaitTimeSeconds", f"Must be >= 0 and <= {LONGEST_WAIT}, if provided.")
-    system_names = {*(attribute_names or ()), *(message_system_attribute_names or ())}
-    for name in system_names - _SYSTEM_ATTRIBUTES:
-        raise InvalidAttributeName(f"Unknown Attribute {name}.")
+    system_names = _names(call, attribute_names or [], message_system_attribute_names or [])
 
     now = milliseconds(call.now)
     until = now + (queue.settings.visibility if visibility_timeout is None else visibility_timeout * 1000)
@@ -80,7 +79,7 @@ def receive_message(
             received, numbers = known
             wake(call, queue, now, until)
             found = [(number, queue.line.seen(number), tables.read_message(call.db, number)) for number in numbers]
-            return _answer(queue, found, received, system_names, message_attribute_names)
+            return _answer(call, queue, found, received, system_names, message_attribute_names)
     found, changed = _take(call, queue, count, now, until)
     if found:
         if attempt is not None:
@@ -89,7 +88,7 @@ def receive_message(
             call.wake(queue.key)
         else:
             wake(call, queue, now, until)
-        return _answer(queue, found, now, system_names, message_attribute_names)
+        return _answer(call, queue, found, now, system_names, message_attribute_names)
     if wait == 0 and queue.line.full and not queue.settings.fifo:
         raise OverLimit(
             f"Too many messages in flight: the limit is {IN_FLIGHT_LIMIT}. Delete messages after processing them."
@@ -98,6 +97,14 @@ def receive_message(
     wait_on = call.wait_changed if changed else call.wait
     wait_on(queue.key, wait, retry_at=None if due is None else due / 1000)
     return {}
+
+
+def _names(call: Call, names: list[str], system_names: list[str]) -> set[str]:
+    """The system attributes that are asked for, by the old parameter and the new one. Under the query protocol the old one, where
+    it is given, is alone heeded, as on AWS."""
+    for name in {*names, *system_names} - _SYSTEM_ATTRIBUTES:
+        raise InvalidAttributeName(f"Unknown Attribute {name}.")
+    return set(names) if names and call.facts.protocol == "query" else {*names, *system_names}
 
 
 Found = tuple[int, Seen, tables.MessageRow]
@@ -138,12 +145,13 @@ def _check_attempt(queue: Queue, attempt: str) -> None:
 
 
 def _answer(
-    queue: Queue, found: list[Found], received: int, system_names: set[str], attribute_names: list[str] | None
+    call: Call, queue: Queue, found: list[Found], now: int, system_names: set[str], attribute_names: list[str] | None
 ) -> dict[str, Any]:
-    return {"Messages": [_message(queue, *item, received, system_names, attribute_names) for item in found]}
+    return {"Messages": [_message(call, queue, *item, now, system_names, attribute_names) for item in found]}
 
 
 def _message(
+    call: Call,
     queue: Queue,
     number: int,
     seen: Seen,
@@ -152,16 +160,17 @@ def _message(
     system_names: set[str],
     attribute_names: list[str] | None,
 ) -> dict[str, Any]:
+    body, md5, attributes = read(call, queue.id, number, row)
     message: dict[str, Any] = {
         "MessageId": row.id,
         "ReceiptHandle": write_handle(queue.secret, number, now, seen.times),
-        "MD5OfBody": row.md5.hex(),
-        "Body": row.body,
+        "MD5OfBody": md5.hex(),
+        "Body": body,
     }
     if system_names:
         message["Attributes"] = _system_attributes(number, row, seen, system_names)
-    if row.attributes and attribute_names:
-        chosen = attributes_of.choose(attributes_of.unpack(row.attributes), attribute_names)
+    if attributes and attribute_names:
+        chosen = attributes_of.choose(attributes_of.unpack(attributes), attribute_names)
         if chosen:
             message["MessageAttributes"] = chosen
             message["MD5OfMessageAttributes"] = attributes_of.digest(chosen)

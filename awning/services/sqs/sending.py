@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
+from awning.services.sqs import fifo_tables, tables
 from awning.services.sqs import message_attributes as attributes_of
-from awning.services.sqs import tables
 from awning.services.sqs.address import queue_arn
 from awning.services.sqs.batches import Entry, check_entries, each
+from awning.services.sqs.contents import write
 from awning.services.sqs.duplicates import content_id, key_of, original, remember, sequence_number
 from awning.services.sqs.errors import (
     BatchRequestTooLong,
@@ -18,7 +19,7 @@ from awning.services.sqs.errors import (
     InvalidParameterValue,
     MissingParameter,
 )
-from awning.services.sqs.groups import check_fifo, check_standard
+from awning.services.sqs.groups import check_fifo, check_fifo_batch, check_standard
 from awning.services.sqs.lines import enter
 from awning.services.sqs.lookup import find, milliseconds, wake
 from awning.services.sqs.memory import Memory, Queue
@@ -63,6 +64,7 @@ def send_message(
     queue = find(call, queue_url)
     names = message_group_id, message_deduplication_id
     draft = draft_of(queue, message_body, delay_seconds, message_attributes, message_system_attributes, *names)
+    draft = _traced(call, draft)
     return put(call, queue, draft, call.principal.user_id)
 
 
@@ -85,6 +87,8 @@ def send_message_batch(call: Call, queue_url: str, entries: list[Entry]) -> dict
     """Put up to ten messages on the queue, together at most 1 MiB; each succeeds or fails by itself."""
     queue = find(call, queue_url)
     check_entries(entries, "SendMessageBatchRequestEntry")
+    if queue.settings.fifo:
+        check_fifo_batch(entries, queue.settings.content_based)
     size = sum(_size(entry) for entry in entries)
     if size > _BATCH_BYTES:
         raise BatchRequestTooLong(
@@ -100,8 +104,9 @@ def send_message_batch(call: Call, queue_url: str, entries: list[Entry]) -> dict
             entry.get("MessageSystemAttributes"),
             entry.get("MessageGroupId"),
             entry.get("MessageDeduplicationId"),
+            too_long="One or more parameters cannot be validated",
         )
-        return put(call, queue, draft, call.principal.user_id)
+        return put(call, queue, _traced(call, draft), call.principal.user_id)
 
     return each(entries, send)
 
@@ -114,8 +119,13 @@ def draft_of(
     system_attributes: MessageAttributes | None,
     group: str | None,
     deduplication: str | None,
+    *,
+    too_long: str = "One or more parameters are invalid",
 ) -> Draft:
-    """Check a message against all rules. Raises InvalidMessageContents, InvalidParameterValue, MissingParameter."""
+    """Check a message against all rules; `too_long` begins what is said of its length.
+
+    Raises InvalidMessageContents, InvalidParameterValue, MissingParameter.
+    """
     if not body:
         raise MissingParameter("The request must contain the parameter MessageBody.")
     try:
@@ -131,16 +141,14 @@ def draft_of(
     if attributes:
         size += attributes_of.check(attributes)
     if size > queue.settings.size:
-        raise InvalidParameterValue(
-            f"One or more parameters are invalid. Reason: Message must be shorter than {queue.settings.size} bytes."
-        )
+        raise InvalidParameterValue(f"{too_long}. Reason: Message must be shorter than {queue.settings.size} bytes.")
     if delay is not None and not 0 <= delay <= _LONGEST_DELAY:
         raise InvalidParameterValue(
             f"Value {delay} for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= {_LONGEST_DELAY}."
         )
     if queue.settings.fifo:
         check_fifo(group, deduplication, queue.settings.content_based, delay)
-        deduplication = deduplication or content_id(raw)
+        deduplication, delay = deduplication or content_id(raw), None
     else:
         check_standard(group, deduplication)
     trace = _trace(system_attributes) if system_attributes else None
@@ -166,18 +174,24 @@ def _trace(system_attributes: MessageAttributes) -> str:
     return str(attribute["StringValue"])
 
 
+def _traced(call: Call, draft: Draft) -> Draft:
+    """Give a message that has no trace of its own the one of the request that brings it."""
+    header = call.facts.headers.get(b"x-amzn-trace-id")
+    return draft if header is None or draft.trace is not None else draft._replace(trace=header.decode("latin-1"))
+
+
 def put(call: Call, queue: Queue, draft: Draft, sender: str) -> dict[str, Any]:
     """Store a message and let it wait, or be delayed; return what SendMessage answers. `sender` is its SenderId.
 
     A duplicate on a FIFO queue is taken for sent, as what it is a duplicate of.
     """
     memory: Memory = call.memory
-    key = key_of(queue, draft.group, draft.deduplication) if draft.group and draft.deduplication else None
+    now = milliseconds(call.now)
+    key = key_of(queue, draft.group, draft.deduplication, now) if draft.group and draft.deduplication else None
     known = original(call, queue, key) if key else None
     if known is not None:
         return _result(draft, known.id, known.message)
     number = memory.next_number()
-    now = milliseconds(call.now)
     due = now + draft.delay if draft.delay else None
     message_id = call.new_id()
     tables.insert_message(
@@ -188,15 +202,13 @@ def put(call: Call, queue: Queue, draft: Draft, sender: str) -> dict[str, Any]:
         due,
         message_id,
         sender,
-        draft.md5,
         draft.trace,
-        draft.attributes,
-        draft.body,
+        write(call, queue, number, draft.body, draft.md5, draft.attributes),
         draft.group,
         draft.deduplication,
     )
     if key:
-        remember(call, queue, tables.Deduplication(number, queue.id, key, now, message_id))
+        remember(call, queue, fifo_tables.Deduplication(number, queue.id, key, now, message_id))
     enter(call, queue, number, draft.group, due)
     wake(call, queue, now, due or now)
     return _result(draft, message_id, number if key else None)

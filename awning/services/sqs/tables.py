@@ -1,4 +1,5 @@
-"""All state of SQS: queues and messages of all accounts and regions, and their queries.
+"""All state of SQS: queues and messages of all accounts and regions, and their queries; what only FIFO queues have is read and
+written in fifo_tables.py.
 
 Times are milliseconds since the epoch. Messages are keyed by their number alone, which is never used twice: an insert goes to
 the end of the table, and receives and deletes find their row without another index.
@@ -104,10 +105,21 @@ SCHEMA = Schema(
         """
         ALTER TABLE queues ADD COLUMN policy_ids TEXT NOT NULL DEFAULT '{}';  -- JSON: whom the names in the policy stand for
         """,
+        """
+        -- whether md5, body and attributes are sealed by the queue's key: the first in the second, whose column is empty then
+        ALTER TABLE messages ADD COLUMN sealed INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE queues ADD COLUMN rescoped INTEGER;         -- when DeduplicationScope was last changed
+        CREATE TABLE delays (                  -- FIFO queues whose messages are being given a changed DelaySeconds
+            queue INTEGER PRIMARY KEY,
+            through INTEGER NOT NULL,          -- messages up to this number are still to be looked at
+            since INTEGER NOT NULL             -- those that were sent after this time
+        );
+        UPDATE queues SET attributes = json_set(attributes, '$.SqsManagedSseEnabled', 'false');
+        """,
     )
 )
 
-_QUEUE = "id, account, region, name, attributes, tags, secret, created, modified, purged, purged_through, policy_ids"
+_QUEUE = "id, account, region, name, attributes, tags, secret, created, modified, purged, purged_through, policy_ids, rescoped"
 
 
 class QueueRow(NamedTuple):
@@ -125,10 +137,15 @@ class QueueRow(NamedTuple):
     purged: int | None
     purged_through: int
     policy_ids: dict[str, str]
+    rescoped: int | None
+
+
+Content = tuple[str | bytes, bytes, bytes | None, bool]
+"""What a message says, as it is stored: body and its MD5, or both in one sealed; attributes packed, or sealed as well; sealed?"""
 
 
 class MessageRow(NamedTuple):
-    """What a receive reads of a message."""
+    """What a receive reads of a message. What it says is as it is stored: a sealed body is bytes."""
 
     sent: int
     id: str
@@ -136,7 +153,7 @@ class MessageRow(NamedTuple):
     md5: bytes
     trace: str | None
     attributes: bytes | None
-    body: str
+    body: str | bytes
     source: str | None
     received: int
     group: str | None
@@ -179,16 +196,6 @@ class Receive(NamedTuple):
     first: int
 
 
-class Deduplication(NamedTuple):
-    """What is known of a message that was sent to a FIFO queue a short while ago: `message` is its number, `id` its MessageId."""
-
-    message: int
-    queue: int
-    key: bytes
-    sent: int
-    id: str
-
-
 class Slice(NamedTuple):
     """Some messages of a queue by their numbers, in order; `delayed` with the time when they become visible. `groups`: those of a
     standard queue that have one."""
@@ -214,7 +221,7 @@ _SLICES = """
 def _queue(row: Any) -> QueueRow:
     fields = list(row)
     fields[4:6] = orjson.loads(row[4]), orjson.loads(row[5])
-    fields[-1] = orjson.loads(row[-1])
+    fields[11] = orjson.loads(row[11])
     return QueueRow._make(fields)
 
 
@@ -286,11 +293,16 @@ def insert_queue(
 
 
 def update_attributes(
-    db: sqlite3.Connection, queue: int, attributes: dict[str, str], policy_ids: dict[str, str], now: int
+    db: sqlite3.Connection,
+    queue: int,
+    attributes: dict[str, str],
+    policy_ids: dict[str, str],
+    now: int,
+    rescoped: int | None,
 ) -> None:
     db.execute(
-        "UPDATE queues SET attributes = ?, policy_ids = ?, dead_letter_queue = ?, modified = ? WHERE id = ?",
-        (_text(attributes), _text(policy_ids), _target(attributes), now, queue),
+        "UPDATE queues SET attributes = ?, policy_ids = ?, dead_letter_queue = ?, modified = ?, rescoped = ? WHERE id = ?",
+        (_text(attributes), _text(policy_ids), _target(attributes), now, rescoped, queue),
     )
 
 
@@ -327,17 +339,15 @@ def insert_message(
     due: int | None,
     id: str,
     sender: str,
-    md5: bytes,
     trace: str | None,
-    attributes: bytes | None,
-    body: str,
+    content: Content,
     group: str | None = None,
     deduplication: str | None = None,
 ) -> None:
     db.execute(
-        "INSERT INTO messages (number, queue, sent, due, id, sender, md5, trace, attributes, body, grp, deduplication)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (number, queue, sent, due, id, sender, md5, trace, attributes, body, group, deduplication),
+        "INSERT INTO messages (number, queue, sent, due, id, sender, trace, body, md5, attributes, sealed, grp, deduplication)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (number, queue, sent, due, id, sender, trace, *content, group, deduplication),
     )
 
 
@@ -360,25 +370,33 @@ def group_of(db: sqlite3.Connection, number: int) -> str | None:
 
 
 def hand_over(
-    db: sqlite3.Connection, number: int, *, to: int, new: int, source: str, times: int, sent: int | None
+    db: sqlite3.Connection,
+    number: int,
+    *,
+    to: int,
+    new: int,
+    content: Content,
+    source: str,
+    times: int,
+    sent: int | None,
 ) -> None:
     """Move a message to its dead-letter queue, where `new` is its number: the same message, received `times` more; `sent` at
     another time unless that is None."""
     db.execute(
-        "INSERT INTO messages (number, queue, sent, id, sender, md5, trace, attributes, body, source, received, grp,"
-        " deduplication) SELECT ?, ?, coalesce(?, sent), id, sender, md5, trace, attributes, body, ?, received + ?, grp,"
+        "INSERT INTO messages (number, queue, sent, id, sender, trace, body, md5, attributes, sealed, source, received, grp,"
+        " deduplication) SELECT ?, ?, coalesce(?, sent), id, sender, trace, ?, ?, ?, ?, ?, received + ?, grp,"
         " deduplication FROM messages WHERE number = ?",
-        (new, to, sent, source, times, number),
+        (new, to, sent, *content, source, times, number),
     )
     db.execute("DELETE FROM messages WHERE number = ?", (number,))
 
 
-def send_anew(db: sqlite3.Connection, number: int, *, to: int, new: int, id: str, now: int) -> None:
+def send_anew(db: sqlite3.Connection, number: int, *, to: int, new: int, content: Content, id: str, now: int) -> None:
     """Move a message out of a dead-letter queue: a new message with what the old one says."""
     db.execute(
-        "INSERT INTO messages (number, queue, sent, id, sender, md5, trace, attributes, body, grp, deduplication)"
-        " SELECT ?, ?, ?, ?, sender, md5, trace, attributes, body, grp, deduplication FROM messages WHERE number = ?",
-        (new, to, now, id, number),
+        "INSERT INTO messages (number, queue, sent, id, sender, trace, body, md5, attributes, sealed, grp, deduplication)"
+        " SELECT ?, ?, ?, ?, sender, trace, ?, ?, ?, ?, grp, deduplication FROM messages WHERE number = ?",
+        (new, to, now, id, *content, number),
     )
     db.execute("DELETE FROM messages WHERE number = ?", (number,))
 
@@ -445,99 +463,6 @@ def delete_messages(db: sqlite3.Connection, numbers: Iterable[int]) -> None:
     rows = [(number,) for number in numbers]
     db.executemany("DELETE FROM messages WHERE number = ?", rows)
     db.executemany("DELETE FROM fifo_receives WHERE message = ?", rows)
-
-
-def sent_since(db: sqlite3.Connection, queue: int, after: int, since: int) -> list[tuple[int, str, int]]:
-    """Number, group and time of sending of a FIFO queue's messages that were sent later than `since`, and have numbers above
-    `after`, in order."""
-    found: list[tuple[int, str, int]] = []
-    rows = db.execute("SELECT queue, number, grp, sent FROM messages WHERE number > ? ORDER BY number DESC", (after,))
-    for of, number, group, sent in rows:
-        if sent <= since:
-            break
-        if of == queue:
-            found.append((number, group, sent))
-    rows.close()
-    return found[::-1]
-
-
-def delay(db: sqlite3.Connection, dues: Iterable[tuple[int | None, int]]) -> None:
-    """Let messages, each by its number, become visible at other times."""
-    db.executemany("UPDATE messages SET due = ? WHERE number = ?", dues)
-
-
-def keep_fifo_receives(db: sqlite3.Connection, receives: Iterable[Receive]) -> None:
-    """Keep how messages of FIFO queues have been received."""
-    db.executemany("INSERT OR REPLACE INTO fifo_receives VALUES (?, ?, ?, ?)", receives)
-
-
-def forget_fifo_receive(db: sqlite3.Connection, number: int) -> None:
-    db.execute("DELETE FROM fifo_receives WHERE message = ?", (number,))
-
-
-def fifo_messages(
-    db: sqlite3.Connection,
-) -> Iterator[tuple[int, int, str, int | None, int | None, int | None, int | None]]:
-    """All messages of FIFO queues in the order of their numbers: queue, number, group, due, and of those that were received,
-    until when they are in flight, how often they were received and when first."""
-    return db.execute(
-        "SELECT m.queue, m.number, m.grp, m.due, r.until, r.times, r.first FROM messages m"
-        " LEFT JOIN fifo_receives r ON r.message = m.number"
-        " WHERE m.queue IN (SELECT id FROM queues WHERE name LIKE '%.fifo') ORDER BY m.number"
-    )
-
-
-def insert_deduplication(db: sqlite3.Connection, row: Deduplication) -> None:
-    db.execute("INSERT INTO deduplications VALUES (?, ?, ?, ?, ?)", row)
-
-
-def find_deduplication(db: sqlite3.Connection, number: int) -> Deduplication | None:
-    row = db.execute("SELECT message, queue, key, sent, id FROM deduplications WHERE message = ?", (number,)).fetchone()
-    return Deduplication._make(row) if row else None
-
-
-def all_deduplications(db: sqlite3.Connection) -> Iterator[Deduplication]:
-    """All of them, the oldest first."""
-    rows = db.execute("SELECT message, queue, key, sent, id FROM deduplications ORDER BY message")
-    return map(Deduplication._make, rows)
-
-
-def old_deduplications(db: sqlite3.Connection, until: int, limit: int) -> list[Deduplication]:
-    """Up to `limit` of them that were sent at a time or before, the oldest first."""
-    found: list[Deduplication] = []
-    rows = db.execute(
-        "SELECT message, queue, key, sent, id FROM deduplications ORDER BY message LIMIT ?", (limit,)
-    ).fetchall()
-    for row in map(Deduplication._make, rows):
-        if row.sent > until:
-            break
-        found.append(row)
-    return found
-
-
-def forget_deduplications(db: sqlite3.Connection, messages: Iterable[int]) -> None:
-    db.executemany("DELETE FROM deduplications WHERE message = ?", ((message,) for message in messages))
-
-
-def keep_attempt(db: sqlite3.Connection, queue: int, id: str, received: int, receives: Iterable[Receive]) -> None:
-    """Keep what a receive with a ReceiveRequestAttemptId took."""
-    text = orjson.dumps([tuple(receive) for receive in receives]).decode()
-    db.execute("INSERT OR REPLACE INTO attempts VALUES (?, ?, ?, ?)", (queue, id, received, text))
-
-
-def find_attempt(db: sqlite3.Connection, queue: int, id: str) -> tuple[int, list[Receive]] | None:
-    """When a receive of this ReceiveRequestAttemptId was, and what it took."""
-    row = db.execute("SELECT received, messages FROM attempts WHERE queue = ? AND id = ?", (queue, id)).fetchone()
-    return (row[0], [Receive(*item) for item in orjson.loads(row[1])]) if row else None
-
-
-def forget_attempts(db: sqlite3.Connection, until: int, limit: int) -> bool:
-    """Forget up to `limit` attempts of that time or before; return whether there may be more."""
-    found = db.execute(
-        "DELETE FROM attempts WHERE (queue, id) IN (SELECT queue, id FROM attempts WHERE received <= ? LIMIT ?)",
-        (until, limit),
-    )
-    return found.rowcount == limit
 
 
 def slices(db: sqlite3.Connection) -> Iterator[Slice]:

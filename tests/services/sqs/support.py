@@ -15,6 +15,7 @@ from awning.auth.principal import root_of
 from awning.kit.call import Call, Facts
 from awning.services.sqs import SERVICE
 from awning.services.sqs.memory import build
+from awning.store.vault import Vault
 
 ACCOUNT = "111122223333"
 START = 1_700_000_000.0
@@ -27,6 +28,7 @@ class FakeRoom:
         self.service = SERVICE
         self.memory: Any = None
         self.epoch = 0
+        self.vault = Vault(bytes(32), given=True)
         self._random = Random(1)
 
     def random(self, length: int) -> bytes:

@@ -47,13 +47,26 @@ def test_the_name_and_the_attribute_go_together(client: Client) -> None:
 
 @pytest.mark.parametrize("name", FIFO)
 def test_a_standard_queue_does_not_know_them(client: Client, queue: OneQueue, name: str) -> None:
-    with pytest.raises(InvalidAttributeName, match=rf"Unknown Attribute {name}\."):
+    high_throughput = name in ("DeduplicationScope", "FifoThroughputLimit")
+    only_fifo = rf"You can specify the {name} only when FifoQueue is set to true\."
+    unknown = only_fifo if high_throughput else rf"Unknown Attribute {name}\."
+    with pytest.raises(InvalidAttributeName, match=unknown):
         queue.set(**{name: "true"})
     with pytest.raises(InvalidAttributeName, match=rf"Unknown Attribute {name}\."):
         queue.attributes(name)
     if name != "FifoQueue":
-        with pytest.raises(InvalidAttributeName, match=rf"Unknown Attribute {name}\."):
+        with pytest.raises(InvalidAttributeName, match=unknown):
             OneQueue(client, "other", **{name: "true"})
+
+
+def test_a_boolean_may_be_said_in_any_case(client: Client) -> None:
+    queue = OneQueue(client, "jobs.fifo", FifoQueue="True", ContentBasedDeduplication="TRUE")
+    assert queue.attributes("FifoQueue", "ContentBasedDeduplication") == {
+        "FifoQueue": "true",
+        "ContentBasedDeduplication": "true",
+    }
+    queue.set(ContentBasedDeduplication="False", FifoQueue="True")
+    assert queue.attributes("ContentBasedDeduplication") == {"ContentBasedDeduplication": "false"}
 
 
 def test_values_and_which_go_together(client: Client) -> None:

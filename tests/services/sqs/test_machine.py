@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from awning.services.sqs.engine import Line
-from awning.services.sqs.errors import InvalidParameterValue, MessageNotInflight
+from awning.services.sqs.errors import InvalidParameterValue
 from awning.services.sqs.work import sweep
 from tests.services.sqs.support import Bench, Client, OneQueue
 
@@ -39,17 +39,19 @@ STEPS = st.lists(
 
 @dataclass
 class Message:
-    """`visible` is when it can be received; `received` says whether that is because it was received before."""
+    """`visible` is when it can be received; `received` says whether that is because it was received before, if only before a
+    crash."""
 
     sent: float
     visible: float
     times: int = 0
+    received: bool = False
 
     def delayed(self, now: float) -> bool:
-        return self.times == 0 and self.visible > now
+        return not self.received and self.visible > now
 
     def in_flight(self, now: float) -> bool:
-        return self.times > 0 and self.visible > now
+        return self.received and self.visible > now
 
 
 @dataclass
@@ -130,7 +132,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert receivable.issuperset(bodies)
         for message in messages:
             known = self.model.messages[message["Body"]]
-            known.times += 1
+            known.times, known.received = known.times + 1, True
             known.visible = self.now + (VISIBILITY if timeout is None else timeout)
             assert message["Attributes"]["ApproximateReceiveCount"] == str(known.times)
             self.handles[message["ReceiptHandle"]] = message["Body"]
@@ -152,15 +154,12 @@ class QueueMachine(RuleBasedStateMachine):
         message = self.model.messages.get(self.handles[handle])
         try:
             self.queue.hide({"ReceiptHandle": handle}, timeout)
-        except MessageNotInflight:
-            assert message is not None
-            assert not message.in_flight(self.now)
         except InvalidParameterValue:
             assert message is None or message.sent + RETENTION <= self.now
         else:
             assert message is not None
-            assert message.in_flight(self.now)
-            message.visible = self.now + timeout
+            if timeout or message.in_flight(self.now):
+                message.visible = self.now + timeout
 
     def pass_time(self, milliseconds: int, _: None) -> None:
         self.bench.now += milliseconds / 1000
@@ -177,7 +176,7 @@ class QueueMachine(RuleBasedStateMachine):
         """Everything that was sent waits again, and nobody knows who has received it."""
         self.bench.restart()
         for message in self.model.messages.values():
-            if message.times:
+            if message.received:
                 message.times, message.visible = 0, 0.0
 
     @invariant()

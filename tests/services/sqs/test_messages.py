@@ -16,7 +16,6 @@ from awning.services.sqs.errors import (
     InvalidBatchEntryId,
     InvalidMessageContents,
     InvalidParameterValue,
-    MessageNotInflight,
     MissingParameter,
     OverLimit,
     ReceiptHandleIsInvalid,
@@ -377,12 +376,28 @@ def test_hiding_for_another_time_counts_from_now(bench: Bench, queue: OneQueue) 
     assert queue.bodies() == ["hi"]
 
 
-def test_hiding_needs_a_message_in_flight(bench: Bench, queue: OneQueue) -> None:
+def test_a_message_that_is_visible_again_is_hidden_by_its_handle(bench: Bench, queue: OneQueue) -> None:
+    queue.send("late")
+    (message,) = queue.receive()
+    queue.send("next")
+    bench.now += 30
+    queue.hide(message, 0)
+    assert queue.counts() == (2, 0, 0)
+    queue.hide(message, 10)
+    assert queue.counts() == (1, 1, 0)
+    assert queue.bodies() == ["next"]
+    bench.now += 10
+    assert queue.attributes("ApproximateNumberOfMessages") == {"ApproximateNumberOfMessages": "1"}
+    (message,) = queue.receive(attribute_names=["All"])
+    assert (message["Body"], message["Attributes"]["ApproximateReceiveCount"]) == ("late", "2")
+    bench.restart()
+    queue.hide(message, 10)
+    assert queue.bodies() == ["next"]
+
+
+def test_hiding_needs_a_message(queue: OneQueue) -> None:
     queue.send()
     (message,) = queue.receive()
-    bench.now += 30
-    with pytest.raises(MessageNotInflight):
-        queue.hide(message, 10)
     queue.delete(message)
     with pytest.raises(InvalidParameterValue, match="Message does not exist"):
         queue.hide(message, 10)
@@ -486,3 +501,15 @@ def test_a_batch_has_at_most_one_mebibyte(client: Client, queue: OneQueue) -> No
     with pytest.raises(BatchRequestTooLong):
         client.send_message_batch(queue_url=queue.url, entries=batch)
     assert queue.counts() == (2, 0, 0)
+
+
+def test_what_is_sent_after_a_rolled_back_send_and_a_purge_outlives_a_crash(bench: Bench, queue: OneQueue) -> None:
+    queue.send("first")
+    with bench.batch(fails=True):
+        queue.send("rolled back")
+        queue.send("rolled back too")
+    queue.client.purge_queue(queue_url=queue.url)
+    bench.restart()
+    queue.send("after the purge")
+    bench.restart()
+    assert queue.bodies() == ["after the purge"]

@@ -122,6 +122,7 @@ def test_a_new_queue_has_the_documented_defaults(queue: OneQueue) -> None:
         "MessageRetentionPeriod": "345600",
         "DelaySeconds": "0",
         "ReceiveMessageWaitTimeSeconds": "0",
+        "SqsManagedSseEnabled": "true",
         "ApproximateNumberOfMessages": "0",
         "ApproximateNumberOfMessagesNotVisible": "0",
         "ApproximateNumberOfMessagesDelayed": "0",
