@@ -131,9 +131,10 @@ class DeadLetters(Scene):
         for url in self.urls:
             while visible_or_hidden(sqs, url):
                 found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages", [])
-                for message in found:
-                    left[name_of(message["Body"])] += 1
-                    sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                left.update(name_of(message["Body"]) for message in found)
+                done = [{"Id": str(at), "ReceiptHandle": each["ReceiptHandle"]} for at, each in enumerate(found)]
+                if done:
+                    assert not sqs.delete_message_batch(QueueUrl=url, Entries=done).get("Failed")
         ring = self.ledgers[0]
         assert isinstance(ring, Ring)
         ring.close_with(left)

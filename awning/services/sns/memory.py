@@ -47,7 +47,7 @@ class Subscription:
 
 
 class Topic:
-    """A topic as the operations use it. `subscriptions` by their ids, in the order in which they were made."""
+    """A topic as the operations use it. `subscriptions` by their ids, in no order that counts."""
 
     __slots__ = ("_guard", "account", "arn", "attributes", "id", "policy_ids", "settings", "subscriptions")
 

@@ -312,7 +312,7 @@ class FifoDeadLetterMachine(DeadLetterMachine):
             assert not visible.intersection(firsts.values())
 
 
-DeadLetterMachine.TestCase.settings = settings(max_examples=80, stateful_step_count=20, deadline=None)
-FifoDeadLetterMachine.TestCase.settings = settings(max_examples=80, stateful_step_count=20, deadline=None)
+DeadLetterMachine.TestCase.settings = settings(max_examples=50, stateful_step_count=20, deadline=None)
+FifoDeadLetterMachine.TestCase.settings = settings(max_examples=50, stateful_step_count=20, deadline=None)
 TestDeadLetters = DeadLetterMachine.TestCase
 TestFifoDeadLetters = FifoDeadLetterMachine.TestCase
