@@ -1,18 +1,15 @@
-"""decide: the user guide's rules one by one, and the whole against a slow, obvious evaluator."""
+"""decide: the user guide's rules one by one; the whole is compared in test_against_slow.py."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from awning.auth.decision import Decision, Why
 from awning.auth.evaluate import decide
 from awning.auth.policy import Policy, compile_policy
 from awning.auth.principal import ANONYMOUS, Principal, root_of
-from tests.auth import slow_evaluator
 
 A, B = "111122223333", "444455556666"
 BUCKET = "arn:aws:s3:::b"
@@ -285,97 +282,6 @@ class Untouched(dict[str, Any]):
 def test_the_context_is_asked_only_where_a_condition_needs_it():
     conditional = statement("Deny", action="ec2:*", Condition={"Bool": {"aws:SecureTransport": "false"}})
     assert ask(user(policy(conditional), ALL), context=Untouched()).allowed
-
-
-# The whole, against the slow evaluator
-
-ACTIONS = st.sampled_from(["s3:GetObject", "s3:Get*", "S3:*", "*", "s3:PutObject", "sqs:*", "s3:?etObject"])
-RESOURCES = st.sampled_from(
-    ["*", KEY, "arn:aws:s3:::b/*", BUCKET, "arn:aws:s3:::?/k", "arn:aws:s3:::*/k", "arn:aws:s3:::c/*"]
-)
-CONDITIONS = st.one_of(
-    st.just({}),
-    st.dictionaries(
-        st.sampled_from(["StringEquals", "StringNotEquals", "StringLike", "StringNotLike"]),
-        st.dictionaries(
-            st.sampled_from(["aws:One", "s3:two"]),
-            st.lists(st.sampled_from(["a", "b", "a*"]), min_size=1, max_size=2),
-            min_size=1,
-        ),
-        max_size=2,
-    ),
-)
-PRINCIPALS = st.one_of(
-    st.just("*"),
-    st.fixed_dictionaries(
-        {
-            "AWS": st.lists(
-                st.sampled_from([A, B, f"arn:aws:iam::{A}:root", user().arn, role().arn, role().caller_arn, "*"]),
-                min_size=1,
-                max_size=2,
-            )
-        },
-        optional={"Service": st.just("sns.amazonaws.com")},
-    ),
-)
-
-
-@st.composite
-def statements(draw: st.DrawFn, principals: bool = False) -> dict[str, Any]:
-    made: dict[str, Any] = {"Effect": draw(st.sampled_from(["Allow", "Allow", "Deny"]))}
-    made[draw(st.sampled_from(["Action", "Action", "NotAction"]))] = draw(st.lists(ACTIONS, min_size=1, max_size=2))
-    made[draw(st.sampled_from(["Resource", "Resource", "NotResource"]))] = draw(
-        st.lists(RESOURCES, min_size=1, max_size=2)
-    )
-    conditions = draw(CONDITIONS)
-    if conditions:
-        made["Condition"] = conditions
-    if principals:
-        made["Principal"] = draw(PRINCIPALS)
-    return made
-
-
-def documents(principals: bool = False) -> st.SearchStrategy[dict[str, Any]]:
-    several = st.lists(statements(principals), min_size=1, max_size=3)
-    return several.map(lambda made: {"Version": "2012-10-17", "Statement": made})
-
-
-@given(
-    st.sampled_from(["user", "role", "root", "anonymous", "service"]),
-    st.lists(documents(), max_size=3),
-    st.none() | documents(),
-    st.none() | st.lists(documents(), max_size=2),
-    st.none() | documents(principals=True),
-    st.sampled_from(["s3:GetObject", "s3:PutObject", "sqs:SendMessage"]),
-    st.sampled_from([KEY, BUCKET, "arn:aws:s3:::c/k", "*"]),
-    st.dictionaries(st.sampled_from(["aws:one", "s3:two"]), st.sampled_from(["a", "b", "ab", ""])),
-    st.sampled_from([A, B]),
-)
-@settings(max_examples=700, deadline=None)
-def test_the_evaluator_agrees_with_the_slow_one(
-    kind, identity, boundary, session, guarding, action, resource, context, account
-):
-    def compiled(document: dict[str, Any], kind: Any = "identity") -> Policy:
-        return compile_policy(document, id="p", kind=kind)
-
-    person = kind in ("user", "role")
-    identity = identity if person else []
-    boundary = boundary if person else None
-    session = session if kind == "role" else None
-    who: Principal = {"user": user(), "role": role(), "root": root_of(A), "anonymous": ANONYMOUS, "service": SERVICE}[
-        kind
-    ]
-    if person:
-        who = (user if kind == "user" else role)(
-            *[compiled(one) for one in identity],
-            boundary=compiled(boundary, "boundary") if boundary else None,
-            session=None if session is None else tuple(compiled(one, "session") for one in session),
-        )
-    expected = slow_evaluator.allowed(who, identity, boundary, session, guarding, action, resource, context, account)
-    guard_policy = compiled(guarding, "resource") if guarding else None
-    decision = decide(who, action, resource, context, guard_policy=guard_policy, resource_account=account)
-    assert decision.allowed is expected, decision.explain()
-    assert decision.explain()["policies"] is not None
 
 
 @pytest.mark.parametrize("kind", ["AIDAEXAMPLEEXAMPLE", "AROAEXAMPLEEXAMPLE"])
