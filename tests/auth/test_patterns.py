@@ -66,6 +66,7 @@ def test_arn_conditions_match_each_segment_by_itself(pattern, text):
     ("pattern", "text", "matches"),
     [
         ("arn:aws:s3:::bucket/*", "arn:aws:s3:::bucket/a:b/c", True),
+        ("arn:aws:s3:::aba*ba", "arn:aws:s3:::aba", False),
         ("arn:aws:sqs:us-*-1:111122223333:q", "arn:aws:sqs:us-east-1:111122223333:q", True),
         ("arn:aws:sqs:us-*st-1:111122223333:q", "arn:aws:sqs:us-x:east-1:111122223333:q", False),
         ("arn:aws:sqs:*:q", "arn:aws:sqs:us-east-1:111122223333:q", True),
