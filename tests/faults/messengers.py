@@ -320,7 +320,7 @@ class Mover(Worker):
             self.caller.sqs("CancelMessageMoveTask", TaskHandle=handle)
             self.ledger.counts["cancelled"] += 1
         except Refused as refused:
-            if "COMPLETED" not in str(refused) and "Only a task" not in str(refused):  # it ended meanwhile
+            if "Task does not exist" not in str(refused):  # it ended meanwhile
                 raise
 
 

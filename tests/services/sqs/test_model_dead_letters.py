@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from awning.kit.errors import ServiceError
+from awning.services.sqs import contents, tables
 from awning.services.sqs.errors import InvalidParameterValue, PurgeQueueInProgress
 from awning.services.sqs.memory import leave
 from awning.services.sqs.moves import carry_out
@@ -92,7 +93,7 @@ class DeadLetterMachine(RuleBasedStateMachine):
         client = Client(self.bench)
         fifo = {"FifoQueue": "true"} if self.suffix else {}
         self.dead_arn = f"arn:aws:sqs:us-east-1:{ACCOUNT}:dead{self.suffix}"
-        self.queues = {"dead": OneQueue(client, f"dead{self.suffix}", **fifo)}
+        self.queues = {"dead": OneQueue(client, f"dead{self.suffix}", SqsManagedSseEnabled="false", **fifo)}
         policy = json.dumps({"deadLetterTargetArn": self.dead_arn, "maxReceiveCount": MOST})
         self.queues["jobs"] = OneQueue(client, f"jobs{self.suffix}", RedrivePolicy=policy, **fifo)
         self.model = Model()
@@ -128,8 +129,13 @@ class DeadLetterMachine(RuleBasedStateMachine):
         """Where each message is, by the tables, and its number there; each is there once."""
         names = {queue.id: queue.name for queue in self.bench.memory.queues.values()}
         purged = {queue.id: queue.purged_through for queue in self.bench.memory.queues.values()}
-        rows = self.bench.writer.execute("SELECT body, queue, number FROM messages").fetchall()
-        found = [(body, names[queue], number) for body, queue, number in rows if number > purged[queue]]
+        db, call = self.bench.writer, self.bench.make_call()
+        rows = db.execute("SELECT queue, number FROM messages").fetchall()
+        found = [
+            (contents.read(call, queue, number, tables.read_message(db, number))[0], names[queue], number)
+            for queue, number in rows
+            if number > purged[queue]
+        ]
         assert max(Counter(body for body, *_ in found).values(), default=1) == 1, "a message is there twice"
         return {body: (name.removesuffix(".fifo"), number) for body, name, number in found}
 
