@@ -6,19 +6,29 @@ It is an observation, no state: a crash may take its last seconds along.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from os.path import commonprefix
 from typing import Any, Final
 
+import orjson
+
 from awning.auth.decision import Decision
 from awning.auth.principal import Principal
 
-MOST_REQUESTS: Final = 20_000
+MOST_DECISIONS: Final = 20_000
+"""Of all requests together: DeleteObjects alone makes a thousand."""
 MOST_EXPLAINED: Final = 2_000
+"""Requests whose refusals are explained."""
+MOST_REFUSALS: Final = 5
+"""Of one request that are explained: a refusal by ten policies of fifty statements takes 0.4 ms and 64 KB to explain."""
+MOST_EXPLAINING: Final = 16 * 1024 * 1024
+"""Bytes of all explanations together."""
 MOST_RESOURCES: Final = 100
 """Of one principal and action; beyond, they are kept as one pattern."""
 MOST_PRINCIPALS: Final = 5_000
+MOST_SEEN: Final = 200_000
+"""Resources of all principals together; beyond, who was not seen for the longest time is forgotten."""
 
 Decided = tuple[str, str, str, bool, str, str | None, "str | int | None"]
 """Caller, action, resource, allowed, reason, policy, statement."""
@@ -73,7 +83,10 @@ class Trail:
 
     def __init__(self) -> None:
         self._decided: OrderedDict[str, list[Decided]] = OrderedDict()
-        self._explained: OrderedDict[str, list[dict[str, Any]]] = OrderedDict()
+        self._decisions = 0
+        self._explained: OrderedDict[str, list[bytes]] = OrderedDict()
+        self._explaining = 0
+        self._seen = 0
         self.allowed: OrderedDict[str, Did] = OrderedDict()
         self.refused: OrderedDict[str, Did] = OrderedDict()
         self.changes = 0
@@ -95,33 +108,52 @@ class Trail:
             known.append(entry)
         else:
             decided[request_id] = [entry]
-            if len(decided) > MOST_REQUESTS:
-                decided.popitem(last=False)
+        self._decisions += 1
+        while self._decisions > MOST_DECISIONS and len(decided) > 1:
+            self._decisions -= len(decided.popitem(last=False)[1])
         if not decision.allowed:
             self._explain(request_id, decision)
         self._see(self.allowed if decision.allowed else self.refused, principal.arn, action, resource)
 
     def _explain(self, request_id: str, decision: Decision) -> None:
+        """Keep an explanation as JSON, which takes a third of the memory."""
         explained = self._explained
-        explained.setdefault(request_id, []).append(decision.explain())
-        if len(explained) > MOST_EXPLAINED:
-            explained.popitem(last=False)
+        told = explained.setdefault(request_id, [])
+        if len(told) >= MOST_REFUSALS:
+            return
+        told.append(orjson.dumps(decision.explain()))
+        self._explaining += len(told[-1])
+        while (len(explained) > MOST_EXPLAINED or self._explaining > MOST_EXPLAINING) and len(explained) > 1:
+            self._explaining -= sum(map(len, explained.popitem(last=False)[1]))
 
     def _see(self, seen: OrderedDict[str, Did], arn: str, action: str, resource: str) -> None:
         did = seen.get(arn)
         if did is None:
             did = seen[arn] = {}
-            if len(seen) > MOST_PRINCIPALS:
-                seen.popitem(last=False)
+        else:
+            seen.move_to_end(arn)
         one = did.get(action)
         if one is None:
             one = did[action] = Seen()
+        before = len(one.resources)
         if one.add(resource):
             self.changes += 1
+            self._seen += len(one.resources) - before
+            self._forget()
+
+    def _forget(self) -> None:
+        """Forget those who were not seen for the longest time, while there are too many, or they did too much."""
+        while True:
+            crowd = max(self.allowed, self.refused, key=len)
+            if len(crowd) < 2 or (len(crowd) <= MOST_PRINCIPALS and self._seen <= MOST_SEEN):
+                return
+            _, did = crowd.popitem(last=False)
+            self._seen -= sum(len(one.resources) for one in did.values())
 
     def explain(self, request_id: str) -> dict[str, Any] | None:
         """How a request was decided: {"request", "decisions": [{"caller", "action", "resource", "allowed", "reason", "policy",
-        "statement"}], "explanations": [as Decision.explain]}; None where the trail has lost it, or never had it."""
+        "statement"}], "explanations": [as Decision.explain]}, one for each of the first refusals; None where the trail has lost
+        the request, or never had it."""
         decisions = self._decided.get(request_id)
         if decisions is None:
             return None
@@ -129,30 +161,42 @@ class Trail:
         return {
             "request": request_id,
             "decisions": [dict(zip(names, entry, strict=True)) for entry in decisions],
-            "explanations": self._explained.get(request_id, []),
+            "explanations": [orjson.loads(told) for told in self._explained.get(request_id, ())],
         }
 
     def clear(self) -> None:
         """Forget everything: the region was emptied."""
         for kept in (self._decided, self._explained, self.allowed, self.refused):
             kept.clear()
+        self._decisions = self._explaining = self._seen = 0
         self.changes += 1
 
-    def saved(self) -> dict[str, Any]:
-        """What each principal did, for a file."""
-        return {
-            name: {
-                arn: {action: [sorted(one.resources), one.pattern] for action, one in did.items()}
-                for arn, did in seen.items()
-            }
-            for name, seen in (("allowed", self.allowed), ("refused", self.refused))
-        }
+    def pieces(self) -> Iterator[bytes]:
+        """What each principal did, as JSON for a file, a principal at a time; what is seen meanwhile may be missing."""
+        for start, seen in ((b'{"allowed":{', self.allowed), (b'},"refused":{', self.refused)):
+            yield start
+            for number, (arn, did) in enumerate(list(seen.items())):
+                kept = {action: [sorted(one.resources), one.pattern] for action, one in did.items()}
+                yield (b"," if number else b"") + orjson.dumps(arn) + b":" + orjson.dumps(kept)
+        yield b"}}"
 
-    def restore(self, saved: Mapping[str, Any]) -> None:
-        """Take up what saved() gave. Raises ValueError, TypeError, KeyError or AttributeError for what it did not."""
-        for name, seen in (("allowed", self.allowed), ("refused", self.refused)):
-            for arn, did in saved[name].items():
-                seen[arn] = {action: Seen(set(kept), pattern) for action, (kept, pattern) in did.items()}
+    def restore(self, saved: Any) -> None:
+        """Take up what pieces() gave; of anything else take nothing, and raise ValueError, TypeError, KeyError or
+        AttributeError."""
+        found: dict[str, OrderedDict[str, Did]] = {}
+        for name in ("allowed", "refused"):
+            found[name] = OrderedDict(
+                (arn, {action: _restored(*kept) for action, kept in did.items()}) for arn, did in saved[name].items()
+            )
+        self.allowed, self.refused = found["allowed"], found["refused"]
+        self._seen = sum(len(one.resources) for seen in found.values() for did in seen.values() for one in did.values())
+        self._forget()
+
+
+def _restored(resources: Any, pattern: Any) -> Seen:
+    if not all(type(resource) is str for resource in resources) or not (pattern is None or pattern[-1:] == "*"):
+        raise ValueError("it is not what a trail keeps")
+    return Seen(set(resources), pattern)
 
 
 def seen_as(arn: str, known: Iterable[str]) -> str:

@@ -13,6 +13,8 @@ from awning.store.files import write_whole
 
 NAME = "trail.json"
 _EVERY = 10.0
+_SLICE = 64 * 1024
+"""Bytes that are made between two turns of the loop."""
 
 
 class TrailFile:
@@ -23,6 +25,8 @@ class TrailFile:
         self._trail = trail
         self._report = report
         self._written = 0
+        self._writing = asyncio.Lock()
+        """What is older must not be written after what is newer."""
 
     def load(self) -> None:
         """Take up what the last run wrote."""
@@ -41,13 +45,24 @@ class TrailFile:
 
     async def save(self) -> None:
         """Write now, unless nothing is new."""
-        changes = self._trail.changes
-        if changes == self._written:
-            return
-        content = orjson.dumps(self._trail.saved())
-        try:
-            await asyncio.to_thread(write_whole, self._path, content)
-        except OSError as error:
-            self._report(f"{self._path} was not written: {error}")
-            return
-        self._written = changes
+        async with self._writing:
+            changes = self._trail.changes
+            if changes == self._written:
+                return
+            content = await self._content()
+            try:
+                await asyncio.to_thread(write_whole, self._path, content)
+            except OSError as error:
+                self._report(f"{self._path} was not written: {error}")
+                return
+            self._written = changes
+
+    async def _content(self) -> bytes:
+        parts, size = [], 0
+        for piece in self._trail.pieces():
+            parts.append(piece)
+            size += len(piece)
+            if size > _SLICE:
+                size = 0
+                await asyncio.sleep(0)
+        return b"".join(parts)

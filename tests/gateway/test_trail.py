@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
@@ -14,7 +17,18 @@ from awning.auth.evaluate import decide
 from awning.auth.policy import compile_policy
 from awning.auth.principal import Principal, root_of
 from awning.gateway import trail as trails
-from awning.gateway.trail import MOST_EXPLAINED, MOST_REQUESTS, MOST_RESOURCES, Seen, Trail, merged, seen_as, suggest
+from awning.gateway.trail import (
+    MOST_DECISIONS,
+    MOST_EXPLAINED,
+    MOST_REFUSALS,
+    MOST_RESOURCES,
+    Seen,
+    Trail,
+    merged,
+    seen_as,
+    suggest,
+)
+from awning.gateway.trail_file import NAME, TrailFile
 
 ALLOWED = Decision(True, Why.ROOT, None, None, list)
 DENIED = Decision(False, Why.NO_IDENTITY, None, None, list)
@@ -82,7 +96,7 @@ def test_what_was_denied_may_be_added() -> None:
 def test_it_is_bounded(monkeypatch: Any) -> None:
     monkeypatch.setattr(trails, "MOST_PRINCIPALS", 5)
     trail = Trail()
-    for number in range(MOST_REQUESTS + 10):
+    for number in range(MOST_DECISIONS + 10):
         trail.note(f"{number}", ROOT, "s3:GetObject", "arn", ALLOWED)
     assert trail.explain("9") is None
     assert trail.explain("10") is not None
@@ -96,13 +110,87 @@ def test_it_is_bounded(monkeypatch: Any) -> None:
     assert late["explanations"][0]["reason"] == "no-identity-allow"
 
 
+def test_requests_with_very_many_decisions_are_bounded_too(monkeypatch: Any) -> None:
+    monkeypatch.setattr(trails, "MOST_DECISIONS", 2_500)
+    trail = Trail()
+    for request in ("a", "b", "c"):
+        for key in range(1_000):
+            trail.note(request, ROOT, "s3:DeleteObject", f"arn:aws:s3:::b/{key}", DENIED)
+    assert trail.explain("a") is None
+    kept = trail.explain("c")
+    assert kept is not None
+    assert len(kept["decisions"]) == 1_000
+    assert len(kept["explanations"]) == MOST_REFUSALS
+
+
+def test_explanations_are_bounded_by_what_they_take(monkeypatch: Any) -> None:
+    trail = Trail()
+    trail.note("0", ROOT, "s3:GetObject", "arn", DENIED)
+    monkeypatch.setattr(trails, "MOST_EXPLAINING", trail._explaining * 3)
+    for number in range(1, 5):
+        trail.note(f"{number}", ROOT, "s3:GetObject", "arn", DENIED)
+    told = [trail.explain(f"{number}") for number in range(5)]
+    assert [len(one["explanations"]) for one in told if one is not None] == [0, 0, 1, 1, 1]
+
+
+def test_who_was_not_seen_for_the_longest_time_is_forgotten(monkeypatch: Any) -> None:
+    monkeypatch.setattr(trails, "MOST_SEEN", 10)
+    trail = Trail()
+    for account, resource in [(1, "a"), (2, "a"), (3, "a"), (1, "a"), *((4, f"r{number}") for number in range(8))]:
+        trail.note("r", root_of(f"{account:012}"), "s3:GetObject", resource, ALLOWED)
+    assert list(trail.allowed) == [root_of(f"{account:012}").arn for account in (3, 1, 4)]
+    again = Trail()
+    again.restore(json.loads(b"".join(trail.pieces())))
+    assert list(again.allowed) == list(trail.allowed)
+    assert again._seen == trail._seen == 10
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b'{"allowed":{}}',
+        b'{"allowed":{"arn":{"s3:GetObject":[["a"],null]}},"refused":7}',
+        b'{"allowed":{"arn":{"s3:GetObject":[["a",1],null]}},"refused":{}}',
+        b'{"allowed":{"arn":{"s3:GetObject":[["a"],""]}},"refused":{}}',
+        b'{"allowed":{"arn":{"s3:GetObject":[["a"]]}},"refused":{}}',
+        b"\xff\xfe",
+    ],
+)
+def test_a_damaged_file_is_told_and_left_aside_whole(tmp_path: Path, content: bytes) -> None:
+    said: list[str] = []
+    trail = Trail()
+    (tmp_path / NAME).write_bytes(content)
+    TrailFile(tmp_path, trail, said.append).load()
+    assert "left aside" in said[0]
+    assert not trail.allowed
+
+
+def test_a_reset_during_a_save_is_what_the_file_has_in_the_end(tmp_path: Path) -> None:
+    async def race() -> None:
+        trail = Trail()
+        file = TrailFile(tmp_path, trail, pytest.fail)
+        for number in range(3_000):
+            trail.note("r", root_of(f"{number:012}"), "s3:GetObject", f"arn:aws:s3:::b/{number}", ALLOWED)
+        saving = asyncio.create_task(file.save())
+        await asyncio.sleep(0)
+        trail.clear()
+        await file.save()
+        await saving
+
+    asyncio.run(race())
+    assert json.loads((tmp_path / NAME).read_bytes()) == {"allowed": {}, "refused": {}}
+
+
 def test_it_is_the_same_after_a_stop() -> None:
     trail, again = Trail(), Trail()
     for number in range(MOST_RESOURCES + 1):
         trail.note("1", ROOT, "s3:GetObject", f"arn:aws:s3:::b/{number}", ALLOWED)
     trail.note("2", ROOT, "sqs:SendMessage", "arn:aws:sqs:::q", DENIED)
-    again.restore(json.loads(json.dumps(trail.saved())))
-    assert again.saved() == trail.saved()
+    again.restore(json.loads(b"".join(trail.pieces())))
+    assert list(again.pieces()) == list(trail.pieces())
     assert suggest(again.allowed[ROOT.arn]) == suggest(trail.allowed[ROOT.arn])
 
 
