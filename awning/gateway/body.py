@@ -6,7 +6,8 @@ Large bodies are hashed in a thread, a mebibyte at a time, so that they do not h
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import zlib
+from collections.abc import AsyncIterator, Callable, Mapping
 
 from awning.auth.payload import PayloadRule
 from awning.auth.refused import Refused
@@ -96,6 +97,25 @@ class PayloadBody:
             raise self._translate(error) from None
         except BodyError as error:
             raise body_error(error) from None
+
+
+def is_compressed(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a document is sent compressed, as SDKs do with PutMetricData (Smithy's requestCompression trait)."""
+    return headers.get(b"content-encoding", b"").strip().lower() == b"gzip"
+
+
+def decompress(body: bytes, limit: int) -> bytes:
+    """Return what was compressed with gzip. Raises ServiceError, also where it has more than `limit` bytes."""
+    decoder = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        found = decoder.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise NamedError("SerializationException", f"The request's body is no well-formed gzip: {error}.") from error
+    if len(found) > limit:
+        raise body_error(BodyError("too large"))
+    if not decoder.eof or decoder.unused_data:
+        raise NamedError("SerializationException", "The request's body is no well-formed gzip: its end is not one.")
+    return found
 
 
 def body_error(error: BodyError) -> ServiceError:

@@ -21,7 +21,7 @@ from awning.auth.signature import Verifier, check_credential
 from awning.gateway import services
 from awning.gateway.access import DEFAULT_ACCOUNT, Access
 from awning.gateway.address import read_host
-from awning.gateway.body import PayloadBody, body_error
+from awning.gateway.body import PayloadBody, body_error, decompress, is_compressed
 from awning.gateway.catalogue import Entry
 from awning.gateway.context import Context
 from awning.gateway.exchange import Exchange
@@ -47,8 +47,12 @@ LARGEST_DOCUMENT = 8 * 1024 * 1024
 
 LARGEST_UNSIGNED = 256 * 1024
 """The same where nobody has signed: a stranger may cost less."""
-LARGE_DOCUMENT = 128 * 1024
-"""Bytes from which on a body is parsed in a thread: the loop goes on meanwhile."""
+
+_INLINE: Mapping[str, int] = {"json": 128 * 1024, "rest-json": 128 * 1024, "smithy-rpc-v2-cbor": 8 * 1024}
+_INLINE_OTHERS = 64 * 1024
+"""Bytes of a body up to which it is parsed at once; a larger one is parsed in a thread, and the loop goes on meanwhile."""
+_INLINE_PARAMETERS = 2_000
+"""The same of a form, whose parsing costs by the parameter."""
 
 _STYLES: Mapping[str, Style] = {
     "json": "json",
@@ -165,7 +169,7 @@ class Gateway:
         else:
             self.identify(exchange)
             await self.receive(exchange)
-        if exchange.wire is not None and len(exchange.wire.body) > LARGE_DOCUMENT:
+        if exchange.wire is not None and is_heavy(exchange.protocol, exchange.wire.body):
             await asyncio.get_running_loop().run_in_executor(None, self.understand, exchange)
         else:
             self.understand(exchange)
@@ -211,6 +215,7 @@ class Gateway:
         name = services.find(exchange.label, exchange.path, request.headers, request.query, body)
         entry = self.models.get(name)
         if entry is None:
+            exchange.protocol = services.format_of(name)
             raise NotImplementedHere(f"The service {name} is not part of this region.")
         return entry
 
@@ -257,13 +262,20 @@ class Gateway:
         model = entry.model
         if not model.rest:
             late = request.payload is None
-            body = await request.read(LARGEST_DOCUMENT if exchange.claims is not None else LARGEST_UNSIGNED)
+            limit = LARGEST_DOCUMENT if exchange.claims is not None else LARGEST_UNSIGNED
+            body = await request.read(limit)
             check_whole(self._rule(exchange), body)
+            if is_compressed(request.headers):
+                late = True
+                body = await asyncio.get_running_loop().run_in_executor(None, decompress, body, limit)
             if late:  # only now is it known which version of an API a form means
                 exchange.entry = entry = self.find_room(exchange, body)
                 model = entry.model
-            exchange.wire = Wire(request.method, exchange.path, request.query, request.headers, body)
-            exchange.match = model.match(exchange.wire)
+            exchange.wire = wire = Wire(request.method, exchange.path, request.query, request.headers, body)
+            if is_heavy(model.protocol(wire), body):
+                exchange.match = await asyncio.get_running_loop().run_in_executor(None, model.match, wire)
+            else:
+                exchange.match = model.match(wire)
         else:
             wire = Wire(request.method, exchange.path, request.query, request.headers, b"")
             exchange.match = model.match(wire)
@@ -422,6 +434,16 @@ class Gateway:
         if protocol == "rest-xml" and exchange.entry is not None and exchange.entry.signing != "s3":
             return "query"
         return _STYLES.get(protocol, "s3")
+
+
+def is_heavy(protocol: str, body: bytes) -> bool:
+    """Whether parsing a body may hold the loop for milliseconds."""
+    size = len(body)
+    if size <= _INLINE["smithy-rpc-v2-cbor"]:
+        return False
+    if size > _INLINE.get(protocol, _INLINE_OTHERS):
+        return True
+    return protocol in ("query", "ec2") and body.count(b"&") > _INLINE_PARAMETERS
 
 
 def protocol_of(request: Request, entry: Entry | None) -> str:

@@ -17,7 +17,7 @@ class Known:
     signing: its name in a signature's scope. hosts: first labels of its host names, where they are not the signing name.
     target: before the dot in X-Amz-Target, and after `/service/` in a path. version: the form's `Version`, where the
     service speaks query or ec2. paths: how its REST paths begin, where another service signs by the same name.
-    header: a header that comes with these paths.
+    header: a header that comes with these paths. rest: its REST format, where it has one and that is not rest-json.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Known:
     version: str = ""
     paths: tuple[bytes, ...] = ()
     header: bytes = b""
+    rest: str = ""
 
 
 _ELB: Final = "elasticloadbalancing"
@@ -37,7 +38,7 @@ SERVICES: Final[tuple[Known, ...]] = (
     Known("acm-pca", "acm-pca", target="ACMPrivateCA"),
     Known("application-autoscaling", "application-autoscaling", target="AnyScaleFrontendService"),
     Known("autoscaling", "autoscaling", version="2011-01-01"),
-    Known("cloudfront", "cloudfront"),
+    Known("cloudfront", "cloudfront", rest="rest-xml"),
     Known("cloudfront-keyvaluestore", "cloudfront-keyvaluestore"),
     Known("cloudwatch", "monitoring", target="GraniteServiceVersion20100801", version="2010-08-01"),
     Known("ec2", "ec2", version="2016-11-15"),
@@ -72,11 +73,12 @@ SERVICES: Final[tuple[Known, ...]] = (
     Known("redshift", "redshift", version="2012-12-01"),
     Known("redshift-data", "redshift-data", target="RedshiftData"),
     Known("resourcegroupstaggingapi", "tagging", target="ResourceGroupsTaggingAPI_20170126"),
-    Known("route53", "route53"),
+    Known("route53", "route53", rest="rest-xml"),
     Known("route53domains", "route53domains", target="Route53Domains_v20140515"),
     Known("route53resolver", "route53resolver", target="Route53Resolver"),
-    Known("s3", "s3"),
-    Known("s3control", "s3", hosts=("s3-control",), paths=(b"/v20180820/",), header=b"x-amz-account-id"),
+    Known("s3", "s3", rest="rest-xml"),
+    Known("s3control", "s3", hosts=("s3-control",), paths=(b"/v20180820/",), header=b"x-amz-account-id",
+          rest="rest-xml"),
     Known("scheduler", "scheduler"),
     Known("secretsmanager", "secretsmanager", target="secretsmanager"),
     Known("servicediscovery", "servicediscovery", hosts=("data-servicediscovery",), target="Route53AutoNaming_v20170314"),
@@ -113,6 +115,14 @@ def signing_name(service: str) -> str:
     """The name that signatures for a service are scoped to."""
     known = BY_NAME.get(service)
     return service if known is None else known.signing
+
+
+def format_of(service: str) -> str:
+    """The format of a service that has just one; "" for others, whose requests tell it by their looks."""
+    known = BY_NAME.get(service)
+    if known is None or known.target:
+        return ""
+    return ("ec2" if service == "ec2" else "query") if known.version else known.rest or "rest-json"
 
 
 def is_label(label: str) -> bool:

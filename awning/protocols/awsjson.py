@@ -362,6 +362,8 @@ class JsonFormat:
     name: Final = "json"
 
     def match(self, model: Model, wire: Wire) -> Match:
+        if wire.method != "POST":
+            raise NamedError("UnknownOperationException", "The method is not allowed here: use POST.", 404)
         target = wire.headers.get(b"x-amz-target", b"")
         operation = model.targets.get(target)
         if operation is None:

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import boto3
 import pytest
-import uvloop
-from botocore.config import Config
 from botocore.exceptions import ClientError, EventStreamError
 
-from awning import region as regions
-from awning.gateway.journal import Journal
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
 from awning.kit.service import Service
 from awning.protocols.errors import NamedError
-from awning.region import Options, Region
-from awning.store.schema import Schema
+from tests.gateway.house import House as MadeUp
+from tests.gateway.house import room
 
 
 @dataclass
@@ -53,79 +45,31 @@ class Tap:
 
 def made_up_room(name: str, tap: Tap) -> Service:
     """A room of one operation: kinesis in an RPC format, lambda in a REST one."""
-    module = ModuleType(f"made_up_{name}")
-    module.__file__ = __file__
-
     if name == "kinesis":
 
         @operation(Needs("kinesis:SubscribeToShard", "*"), reads=True, honours={"starting_position": ALL})
         def subscribe_to_shard(call: Call, consumer_arn: str, shard_id: str, starting_position: Any) -> Any:
             return {"EventStream": tap.run()}
 
-        function: Callable[..., Any] = subscribe_to_shard
-    else:
+        return room("kinesis", ("json",), subscribe_to_shard)
 
-        @operation(Needs("lambda:InvokeFunction", "*"), reads=True)
-        def invoke_with_response_stream(call: Call, function_name: str) -> Any:
-            return {"StatusCode": 200, "ExecutedVersion": "7", "EventStream": tap.run()}
+    @operation(Needs("lambda:InvokeFunction", "*"), reads=True)
+    def invoke_with_response_stream(call: Call, function_name: str) -> Any:
+        return {"StatusCode": 200, "ExecutedVersion": "7", "EventStream": tap.run()}
 
-        function = invoke_with_response_stream
-    function.__module__ = module.__name__
-    setattr(module, function.__name__, function)
-    protocols = ("json",) if name == "kinesis" else ("rest-json",)
-    return Service(name=name, model=name, protocols=protocols, modules=(module,), schema=Schema(()))
+    return room("lambda", ("rest-json",), invoke_with_response_stream)
 
 
-class House:
-    """A region with the made-up rooms, in a thread of its own."""
+class House(MadeUp):
+    """A region with the made-up rooms."""
 
     def __init__(self, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(data, monkeypatch, self._rooms)
         self.tap: Tap
-        self.log = io.StringIO()
-        self._data = data
-        self._patch = monkeypatch
-        self._stop: asyncio.Event
-        self._ready = threading.Event()
-        self._worker = ThreadPoolExecutor(1)
 
-    async def _run(self) -> None:
+    def _rooms(self) -> list[Service]:
         self.tap = Tap(asyncio.get_running_loop())
-        made_up = [made_up_room(name, self.tap) for name in ("kinesis", "lambda")]
-        rooms = [room for room in regions.ROOMS if room.name in ("iam", "sts")]
-        self._patch.setattr(regions, "ROOMS", (*rooms, *made_up))
-        self._stop = asyncio.Event()
-        region = Region(Options(self._data, port=0), Journal(self.log))
-        await region.start()
-        assert region.listener is not None
-        self.port = region.listener.port
-        self._ready.set()
-        await self._stop.wait()
-        await region.stop(grace=1.0)
-
-    def __enter__(self) -> House:
-        def work() -> None:
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(self._run())
-
-        self._done = self._worker.submit(work)
-        while not self._ready.wait(0.05):
-            assert not self._done.done(), self._done.exception()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.tap.loop.call_soon_threadsafe(self._stop.set)
-        self._done.result(30)
-        self._worker.shutdown()
-
-    def client(self, name: str) -> Any:
-        return boto3.client(
-            name,
-            endpoint_url=f"http://127.0.0.1:{self.port}",
-            region_name="eu-west-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
-            config=Config(retries={"total_max_attempts": 1}, read_timeout=20),
-        )
+        return [made_up_room(name, self.tap) for name in ("kinesis", "lambda")]
 
     def subscribe(self) -> Any:
         return self.client("kinesis").subscribe_to_shard(
@@ -201,8 +145,9 @@ def test_an_error_inside_a_stream_ends_it_and_the_connection_goes_on(
     with pytest.raises(EventStreamError, match=text) as caught:
         next(events)
     assert caught.value.response["Error"]["Code"] == code
-    assert ("by zero" in house.log.getvalue()) == isinstance(error, ZeroDivisionError)
     assert house.tap.closed.wait(10)
+    house.close()  # the log is written by a thread of its own
+    assert ("by zero" in house.log.getvalue()) == isinstance(error, ZeroDivisionError)
 
 
 def test_a_fault_before_the_reply_is_a_plain_error(house: House) -> None:

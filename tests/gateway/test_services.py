@@ -25,6 +25,7 @@ def test_the_table_says_what_botocore_says(service: str) -> None:
     assert known.target == metadata.get("targetPrefix", "")
     forms = {"query", "ec2"} & {*spoken(metadata), *FLEET[service]}
     assert known.version == (metadata["apiVersion"] if forms else "")
+    assert services.format_of(service) == ("" if known.target else metadata["protocol"])
     host = read_host(f"{metadata['endpointPrefix']}.eu-west-1.amazonaws.com", None)
     assert host.service is not None
     assert services.is_label(host.service)
