@@ -213,6 +213,7 @@ def compile_policy(
     newest: bool = False,
     ids: Mapping[str, str] | None = None,
     stored: bool = False,
+    any_resource: bool = False,
 ) -> Policy:
     """Compile a policy document. Raises MalformedPolicy.
 
@@ -221,6 +222,7 @@ def compile_policy(
     needs_resource: False for services whose resource policies may leave Resource out (the resource itself is meant).
     newest: refuse the version of 2008, as IAM does of managed policies. ids: see Members; find them by auth/named.py.
     stored: it was found good when it was put; what is in it is compiled when a decision first comes to it.
+    any_resource: for services that do not look at the form of what a resource policy names; what is no ARN matches nothing.
     """
     found = _load(document, kind)
     if kind not in GUARDS and not stored:
@@ -239,7 +241,8 @@ def compile_policy(
     if not given:
         raise MalformedPolicy(_by_kind(kind, "Could not parse the policy: Statement is empty!"), "Statement")
     statements = [
-        _Reader(kind, version, index, one, needs_resource, ids, stored).read() for index, one in enumerate(given)
+        _Reader(kind, version, index, one, needs_resource, ids, stored, any_resource).read()
+        for index, one in enumerate(given)
     ]
     sids = [statement.sid for statement in statements if statement.sid]
     if len(sids) != len(set(sids)):
@@ -287,6 +290,7 @@ class _Reader:
         needs_resource: bool,
         ids: Mapping[str, str] | None,
         stored: bool,
+        any_resource: bool,
     ) -> None:
         self.kind = kind
         self.variables = version == "2012-10-17"
@@ -295,6 +299,7 @@ class _Reader:
         self.needs_resource = needs_resource
         self.ids = ids
         self.stored = stored
+        self.any_resource = any_resource
 
     def error(self, message: str, element: str = "") -> MalformedPolicy:
         position = f"Statement[{self.index}]" + (f".{element}" if element else "")
@@ -423,7 +428,7 @@ class _Reader:
         return resources, name == "NotResource"
 
     def check_arn(self, resource: str, name: str) -> None:
-        if resource == "*" or self.kind not in GUARDS:
+        if resource == "*" or self.kind not in GUARDS or self.any_resource:
             return
         parts = resource.split(":", 5)
         if len(parts) < 6 or parts[0] != "arn":

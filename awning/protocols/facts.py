@@ -70,6 +70,8 @@ class Facts:
     """Replies have S3's two request ids."""
     url_parameter: str = ""
     """A query parameter that may be said by the path that the request was sent to."""
+    not_below: frozenset[str] = frozenset()
+    """Operations that a query cannot ask for at the path of one resource."""
 
 
 _CONSTRAINTS = "{count} validation error{s} detected: {problems}"
@@ -214,6 +216,7 @@ _SQS = Facts(
     prolog=b'<?xml version="1.0"?>',
     error_detail=True,
     url_parameter="QueueUrl",
+    not_below=frozenset({"CreateQueue", "ListQueues"}),
 )
 
 _SNS = Facts(

@@ -211,7 +211,7 @@ class QueryFormat:
             raise facts.no_operation.error()
         operation = model.operations.get(action)
         right = version == model.metadata(self.name)["apiVersion"] or (version is None and facts.any_version)
-        if operation is None or not right:
+        if operation is None or not right or (action in facts.not_below and b"/" in wire.path.strip(b"/")):
             raise facts.unknown_operation.error(
                 operation=action[:200], version=(version or "NO_VERSION_SPECIFIED")[:50]
             )
@@ -263,12 +263,17 @@ class QueryFormat:
         block.line("parts = []")
         block.line("add = parts.append")
         wrapper = None if form.output is None else form.output.traits.get("resultWrapper", f"{operation.name}Result")
-        block.line(f"add({head + (f'<{wrapper}>' if wrapper else '')!r})")
+        opened = head + (f"<{wrapper}>" if wrapper else "")
+        block.line(f"add({opened!r})")
         if form.output is not None:
             block.line(f"{writer.structure(form.output)}(result, add)")
         else:
             writer.nothing(block)
-        tail = (f"</{wrapper}>" if wrapper else "") + "<ResponseMetadata><RequestId>"
+        tail = "<ResponseMetadata><RequestId>"
+        if wrapper:
+            # As AWS writes a result that has nothing.
+            block.line(f"if len(parts) == 1: parts[0] = {head + f'<{wrapper}/>'!r}")
+            block.line(f"else: add({f'</{wrapper}>'!r})")
         end = f"</RequestId></ResponseMetadata></{operation.name}Response>"
         block.line(f"add(f{tail + '{request_id}' + end!r})")
         headers = "[(b'content-type', b'text/xml'), (b'x-amzn-requestid', request_id.encode())]"

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from awning.protocols.errors import ServiceError
 from awning.protocols.model import Model
 from awning.protocols.wire import Wire
 from tests.protocols.support import VERSIONS, form_wire, parse, refused, tree
@@ -70,6 +71,9 @@ def test_the_queue_may_be_named_by_the_path(models: dict[str, Model]) -> None:
         "max_number_of_messages": 5,
     }
     assert parse(models["sqs"], form_wire("sqs", "ListQueues", "GET", b"/000000000000/")) == {}
+    for action in ("ListQueues", "CreateQueue"):
+        with pytest.raises(ServiceError, match=f"The action {action} is not valid for this endpoint"):
+            parse(models["sqs"], form_wire("sqs", action, "GET", b"/000000000000/MyQueue", QueueName="x"))
 
 
 def test_batches_and_lists_as_documented(models: dict[str, Model]) -> None:

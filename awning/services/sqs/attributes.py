@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import orjson
+
 from awning.auth.policy import MalformedPolicy, Policy, compile_policy
-from awning.services.sqs.errors import InvalidAttributeName, InvalidAttributeValue
+from awning.services.sqs.errors import InvalidAttributeName, InvalidAttributeValue, OverLimit
 from awning.services.sqs.fifo_attributes import DEFAULTS, VALUES, check_together, fifo_value
 from awning.services.sqs.redrive import (
     ALLOW_ALL,
@@ -39,6 +41,9 @@ UNUSED: Final = {f"attributes.{name}": default for name, default in _KMS.items()
 """What says that no key of KMS is to be used may be said."""
 
 SETTABLE: Final = frozenset({*NUMBERS, *VALUES, SEALED, "Policy", "RedrivePolicy", "RedriveAllowPolicy"})
+
+POLICY_BYTES: Final = 8_192
+POLICY_STATEMENTS: Final = 20
 
 COUNTS: Final = (
     "ApproximateNumberOfMessages",
@@ -80,7 +85,7 @@ class Settings:
 
 
 def settings_of(attributes: Mapping[str, str], arn: str, ids: Mapping[str, str] | None = None) -> Settings:
-    """Build the settings of a queue from its whole attributes; `ids`: whom the names in its policy stand for.
+    """Build the settings of a queue from its whole attributes; `ids`: whom the names in its policy, found good before, stand for.
 
     Raises InvalidAttributeValue for a bad policy.
     """
@@ -107,9 +112,23 @@ def settings_of(attributes: Mapping[str, str], arn: str, ids: Mapping[str, str] 
 def compile_queue_policy(document: str, arn: str, ids: Mapping[str, str] | None = None) -> Policy:
     """Compile a queue's policy. Raises InvalidAttributeValue."""
     try:
-        return compile_policy(document, id=arn, kind="resource", ids=ids)
+        return compile_policy(document, id=arn, kind="resource", ids=ids, stored=ids is not None, any_resource=True)
     except MalformedPolicy as error:
         raise InvalidAttributeValue(f"Invalid value for the parameter Policy. Reason: {error}") from error
+
+
+def _check_quotas(document: str) -> None:
+    """Raises OverLimit for a policy longer than any queue's may be. Source: the developer guide's "Amazon SQS policy quotas"."""
+    try:
+        policy = orjson.loads(document)
+    except orjson.JSONDecodeError:
+        return  # what is wrong with it is said when it is compiled
+    length = len(orjson.dumps(policy))
+    if length > POLICY_BYTES:
+        raise OverLimit(f"A queue's policy has at most {POLICY_BYTES} bytes; this one has {length}.")
+    statements = policy.get("Statement") if isinstance(policy, dict) else None
+    if isinstance(statements, list) and len(statements) > POLICY_STATEMENTS:
+        raise OverLimit(f"A queue's policy has at most {POLICY_STATEMENTS} statements.")
 
 
 def defaults(fifo: bool) -> dict[str, str]:
@@ -121,7 +140,7 @@ def defaults(fifo: bool) -> dict[str, str]:
 def changed(attributes: Mapping[str, str], changes: Mapping[str, str]) -> dict[str, str]:
     """Return a queue's attributes after a change. An empty policy, of whatever kind, removes it.
 
-    Raises InvalidAttributeName and InvalidAttributeValue; a policy's text is not looked at here.
+    Raises InvalidAttributeName, InvalidAttributeValue and OverLimit; of a policy's text only the length is looked at here.
     """
     result = dict(attributes)
     for name, value in changes.items():
@@ -145,6 +164,7 @@ def changed(attributes: Mapping[str, str], changes: Mapping[str, str]) -> dict[s
         elif name == "RedriveAllowPolicy":
             result[name] = write_allow(value)
         else:
+            _check_quotas(value)
             result[name] = value
     check_together(result)
     return result

@@ -23,7 +23,7 @@ def find(call: Call, queue_url: str) -> Queue:
     memory: Memory = call.memory
     queue = memory.queues.get(arn_of(*place(call, queue_url)))
     if queue is None:
-        raise absent()
+        raise absent(call)
     return queue
 
 
@@ -49,7 +49,7 @@ def committed(call: Call, queue_url: str) -> tables.QueueRow:
     region, account, name = place(call, queue_url)
     row = tables.find_queue(call.db, account, region, name)
     if row is None:
-        raise absent()
+        raise absent(call)
     return row
 
 
@@ -60,9 +60,10 @@ def own_committed(call: Call, queue_url: str) -> tables.QueueRow:
     return row
 
 
-def absent() -> QueueDoesNotExist:
-    """The error for a queue that is not there."""
-    return QueueDoesNotExist("The specified queue does not exist.")
+def absent(call: Call) -> QueueDoesNotExist:
+    """The error for a queue that is not there, as each protocol words it."""
+    version = " for this wsdl version" if call.facts.protocol == "query" else ""
+    return QueueDoesNotExist(f"The specified queue does not exist{version}.")
 
 
 def milliseconds(seconds: float) -> int:

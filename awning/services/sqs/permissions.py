@@ -22,7 +22,6 @@ from awning.services.sqs.queues import reconfigure
 _LABEL = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _ACCOUNT = re.compile(r"\d{12}")
 _ACTIONS_PER_STATEMENT = 7
-_STATEMENTS = 20
 _SHARED = {
     "*",
     "SendMessage",
@@ -58,8 +57,6 @@ def add_permission(call: Call, queue_url: str, label: str, aws_account_ids: list
     statements = policy["Statement"]
     if any(statement.get("Sid") == label for statement in statements):
         raise _invalid(label, "Label", "Already exists.")
-    if len(statements) >= _STATEMENTS:
-        raise OverLimit(f"A queue's policy has at most {_STATEMENTS} statements.")
     principals = [f"arn:aws:iam::{account}:root" for account in aws_account_ids]
     statements.append(
         {

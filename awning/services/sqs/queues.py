@@ -117,7 +117,7 @@ def get_queue_url(call: Call, queue_name: str, queue_owner_aws_account_id: str |
     """Return a queue's URL."""
     account = queue_owner_aws_account_id or call.account
     if tables.find_queue(call.db, account, call.region, queue_name) is None:
-        raise absent()
+        raise absent(call)
     return {"QueueUrl": url_of(call, account, queue_name)}
 
 

@@ -236,11 +236,15 @@ def all_queues(db: sqlite3.Connection) -> Iterator[QueueRow]:
     return map(_queue, db.execute(f"SELECT {_QUEUE} FROM queues ORDER BY id"))
 
 
+_LAST = "\U0010ffff"
+"""Comes after all that a queue's name may go on with."""
+
+
 def list_names(db: sqlite3.Connection, account: str, region: str, prefix: str, after: str, limit: int) -> list[str]:
     """Return up to `limit` names of an account's queues in a region, in order, that begin with a prefix."""
     rows = db.execute(
-        "SELECT name FROM queues WHERE account = ? AND region = ? AND name > ? AND substr(name, 1, ?) = ? ORDER BY name LIMIT ?",
-        (account, region, after, len(prefix), prefix, limit),
+        "SELECT name FROM queues WHERE account = ? AND region = ? AND name >= ? AND name < ? AND name != ? ORDER BY name LIMIT ?",
+        (account, region, max(after, prefix), prefix + _LAST, after, limit),
     )
     return [name for (name,) in rows]
 

@@ -159,6 +159,31 @@ def test_what_is_said_of_a_label_that_is_not_there(client: Client, queue: OneQue
     assert remove() == "Value none for parameter Label is invalid. Reason: can't find label on existing policy."
 
 
+def test_a_policy_may_name_what_is_no_resource_and_has_an_end(queue: OneQueue) -> None:
+    statement = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sqs:SendMessage", "Resource": "'$queue_arn'"}
+    condition = {"ArnEquals": {"aws:SourceArn": "'$topic_arn'"}}
+
+    def policy(count: int, **further: Any) -> str:
+        return json.dumps({"Version": "2012-10-17", "Statement": [{**statement, **further}] * count})
+
+    queue.set(Policy=policy(1, Condition=condition))
+    queue.set(Policy=policy(20))
+    for wrong in (policy(21), policy(5_000), policy(20, Sid="x" * 400)):
+        assert refused(queue.set, Policy=wrong)[0] == "OverLimit"
+    assert queue.attributes("Policy") == {"Policy": policy(20)}
+
+
+def test_the_query_protocol_has_its_own_words_for_a_queue_that_is_not_there(bench: Bench) -> None:
+    call = bench.make_call()
+    call.facts.protocol = "query"
+    url = f"http://localhost/{ACCOUNT}/none"
+    with pytest.raises(ServiceError, match=r"^The specified queue does not exist for this wsdl version\.$"):
+        bench.run(call, receive_message, queue_url=url)
+    call.facts.protocol = "json"
+    with pytest.raises(ServiceError, match=r"^The specified queue does not exist\.$"):
+        bench.run(call, receive_message, queue_url=url)
+
+
 def test_a_queue_may_be_its_own_dead_letter_queue(queue: OneQueue) -> None:
     arn = queue.attributes("QueueArn")["QueueArn"]
     queue.set(RedrivePolicy=json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": "1"}))
