@@ -23,7 +23,7 @@ from awning.store.database import Database
 NEED_NOTHING = {"sts.get_caller_identity", "sts.get_session_token"}
 
 # Operations that decide a permission per item of their request, by call.allowed.
-DECIDE_PER_ITEM = {"s3.delete_objects"}
+DECIDE_PER_ITEM = {"s3.delete_objects", "kms.re_encrypt"}
 
 OPERATIONS = [(room, name, operation) for room in ROOMS for name, operation in room.operations().items()]
 

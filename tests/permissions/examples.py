@@ -21,6 +21,17 @@ REGION = "us-east-1"
 DOCUMENT = json.dumps(
     {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}}
 )
+KEY_POLICY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": {
+            "Effect": "Allow",
+            "Action": "kms:*",
+            "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
+            "Resource": "*",
+        },
+    }
+)
 TRUST = json.dumps(
     {
         "Version": "2012-10-17",
@@ -142,6 +153,51 @@ class Things:
         )
         return made["EndpointArn"]  # type: ignore[no-any-return]
 
+    @cached_property
+    def kms_key(self) -> str:
+        return self._kms_key()
+
+    @cached_property
+    def signing_key(self) -> str:
+        return self._kms_key(KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")
+
+    @cached_property
+    def mac_key(self) -> str:
+        return self._kms_key(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")
+
+    @cached_property
+    def agreement_key(self) -> str:
+        return self._kms_key(KeySpec="ECC_NIST_P256", KeyUsage="KEY_AGREEMENT")
+
+    @cached_property
+    def kem_key(self) -> str:
+        return self._kms_key(KeySpec="ML_KEM_768", KeyUsage="ENCAPSULATE_DECAPSULATE")
+
+    @cached_property
+    def ciphertext(self) -> bytes:
+        return self._made("kms", "encrypt", KeyId=self.kms_key, Plaintext=b"x")["CiphertextBlob"]  # type: ignore[no-any-return]
+
+    @cached_property
+    def alias(self) -> str:
+        name = self.name("alias/of")
+        self._made("kms", "create_alias", AliasName=name, TargetKeyId=self.kms_key)
+        return name
+
+    @cached_property
+    def grant(self) -> dict[str, Any]:
+        return self._made(  # type: ignore[no-any-return]
+            "kms",
+            "create_grant",
+            KeyId=self.kms_key,
+            GranteePrincipal=f"arn:aws:iam::{ACCOUNT}:root",
+            Operations=["Encrypt"],
+        )
+
+    def _kms_key(self, **params: str) -> str:
+        made: str = self._made("kms", "create_key", **params)["KeyMetadata"]["KeyId"]
+        self.names.append(made)
+        return made
+
     def _made(self, service: str, operation: str, **params: Any) -> Any:
         return getattr(self.client(service), operation)(**params)
 
@@ -202,6 +258,19 @@ NAMED: Mapping[str, Mapping[str, Maker]] = {
         "phoneNumber": lambda things: "+15555550100",
         "OneTimePassword": lambda things: "000000",
     },
+    "kms": {
+        "KeyId": lambda things: things.kms_key,
+        "TargetKeyId": lambda things: things.kms_key,
+        "DestinationKeyId": lambda things: things.kms_key,
+        "AliasName": lambda things: things.alias,
+        "GrantId": lambda things: things.grant["GrantId"],
+        "Policy": lambda things: KEY_POLICY,
+        "Tags": lambda things: [{"TagKey": "key", "TagValue": "value"}],
+        "Operations": lambda things: ["Encrypt"],
+        "KeyPairSpec": lambda things: "ECC_NIST_P256",
+        "ReplicaRegion": lambda things: "us-west-2",
+        "PrimaryRegion": lambda things: "us-west-2",
+    },
 }
 """By a member's name, wherever it is required."""
 
@@ -239,6 +308,30 @@ OF_OPERATIONS: Mapping[str, Mapping[str, Maker]] = {
         "AttributeValue": lambda things: "true",
     },
     "sqs.CreateQueue": {"QueueName": lambda things: things.name("new")},
+    "kms.CreateAlias": {"AliasName": lambda things: things.name("alias/new")},
+    "kms.CreateGrant": {"GranteePrincipal": lambda things: f"arn:aws:iam::{ACCOUNT}:root"},
+    "kms.Decrypt": {"CiphertextBlob": lambda things: things.ciphertext},
+    "kms.ReEncrypt": {"CiphertextBlob": lambda things: things.ciphertext},
+    "kms.GenerateDataKey": {"NumberOfBytes": lambda things: 32},
+    "kms.GenerateDataKeyWithoutPlaintext": {"NumberOfBytes": lambda things: 32},
+    "kms.GenerateRandom": {"NumberOfBytes": lambda things: 32},
+    "kms.ListRetirableGrants": {"RetiringPrincipal": lambda things: f"arn:aws:iam::{ACCOUNT}:root"},
+    "kms.RetireGrant": {"GrantToken": lambda things: things.grant["GrantToken"]},
+    "kms.ScheduleKeyDeletion": {"PendingWindowInDays": lambda things: 7},
+    "kms.Sign": {
+        "KeyId": lambda things: things.signing_key,
+        "SigningAlgorithm": lambda things: "ECDSA_SHA_256",
+    },
+    "kms.Verify": {
+        "KeyId": lambda things: things.signing_key,
+        "SigningAlgorithm": lambda things: "ECDSA_SHA_256",
+    },
+    "kms.GetPublicKey": {"KeyId": lambda things: things.signing_key},
+    "kms.GenerateMac": {"KeyId": lambda things: things.mac_key, "MacAlgorithm": lambda things: "HMAC_SHA_256"},
+    "kms.VerifyMac": {"KeyId": lambda things: things.mac_key, "MacAlgorithm": lambda things: "HMAC_SHA_256"},
+    "kms.DeriveSharedSecret": {"KeyId": lambda things: things.agreement_key},
+    "kms.Encapsulate": {"KeyId": lambda things: things.kem_key},
+    "kms.Decapsulate": {"KeyId": lambda things: things.kem_key},
 }
 """What an operation is given besides, or instead."""
 

@@ -129,6 +129,7 @@ RENAMED = {
     "sqs.DeleteMessageBatch": "DeleteMessage",
     "sqs.ChangeMessageVisibilityBatch": "ChangeMessageVisibility",
     "sns.PublishBatch": "Publish",
+    "kms.ReEncrypt": "ReEncryptFrom",
 }
 """Where an operation's permission is not called like the operation. Source: the service authorization reference."""
 

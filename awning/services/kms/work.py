@@ -1,0 +1,46 @@
+"""Background passes, each a bounded step: what has had its time is deleted, rotated, expired or stored."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from awning.kit.call import Call
+from awning.services.kms import managed, tables
+from awning.services.kms.keys import store_managed
+from awning.services.kms.material import forget_later
+from awning.services.kms.memory import Memory
+
+_SLICE: Final = 100
+_DAY: Final = 86_400.0
+
+
+def delete_due(call: Call) -> bool:
+    """Delete keys whose waiting time is over, with their material; return whether more are left.
+
+    A primary key that waited for its replicas begins to wait for itself once the last is gone.
+    """
+    gone = tables.due(call.db, "deletion", call.now, _SLICE)
+    for key in gone:
+        tables.delete_key(call.db, key.id)
+        forget_later(call, key)
+        if key.multi != "REPLICA":
+            continue
+        left = tables.keys_of_id(call.db, key.account, key.key_id)
+        if len(left) == 1 and left[0].state == "PendingReplicaDeletion":
+            primary = left[0]
+            due = (key.deletion or call.now) + (primary.pending_days or 0) * _DAY
+            tables.update_key(call.db, primary.id, state="PendingDeletion", deletion=due)
+            forget_later(call, primary)
+    return len(gone) == _SLICE
+
+
+def store_managed_keys(call: Call) -> bool:
+    """Store services' own keys that were used since the last pass."""
+    memory: Memory = call.memory
+    wanted = sorted(memory.wanted)[:_SLICE]
+    for account, region, key_id in wanted:
+        key = managed.by_id(call, account, region, key_id)
+        if key is not None:
+            store_managed(call, key)
+    call.after(lambda: memory.wanted.difference_update(wanted))
+    return len(memory.wanted) > len(wanted)
