@@ -513,3 +513,14 @@ def test_what_is_sent_after_a_rolled_back_send_and_a_purge_outlives_a_crash(benc
     queue.send("after the purge")
     bench.restart()
     assert queue.bodies() == ["after the purge"]
+
+
+def test_ten_attributes_of_25_kilobytes_come_back_with_their_digest(queue: OneQueue) -> None:
+    attributes = {f"a{n}": {"DataType": "Binary.blob", "BinaryValue": bytes([n]) * 25_000} for n in range(10)}
+    sent = queue.send(message_attributes=attributes)
+    (message,) = queue.receive(message_attribute_names=["All"], visibility_timeout=0)
+    assert message["MessageAttributes"] == attributes
+    assert message["MD5OfMessageAttributes"] == sent["MD5OfMessageAttributes"]
+    (message,) = queue.receive(message_attribute_names=["a3"])
+    assert message["MessageAttributes"] == {"a3": attributes["a3"]}
+    assert message["MD5OfMessageAttributes"] != sent["MD5OfMessageAttributes"]
