@@ -23,7 +23,7 @@ COMMANDS = {
     "ca": "print the root certificate of the region's authority",
     "snapshot": "save a region to one file, or load one",
     "iam": "explain a decision, suggest a policy",
-    "sns": "show the texts and pushes that were logged, and sent to nobody",
+    "sns": "show the texts, pushes and mails that were logged, and sent to nobody",
     "sqs": "look into queues, fill them, drain them, redrive what failed",
 }
 

@@ -225,6 +225,10 @@ _SNS = Facts(
         ("required", None): Answer(
             "InvalidParameter", "Invalid parameter: {name} Reason: no value for required parameter"
         ),
+        ("required", "DataType"): Answer(
+            "ValidationError",
+            "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null",
+        ),
         ("type", None): Answer("InvalidParameter", "Invalid parameter: {name}"),
     },
     invalid=Answer("ValidationError", _CONSTRAINTS),

@@ -33,7 +33,7 @@ class DataFolder:
     rooms/NAME.db    a room's database        ca/             the certificate authority
     blobs/NAME/      a room's blobs           control.sock    the owner's way in
     region.json      the format's version     awning.lock     flock'ed; holds the owner's process id
-    mail/            mail that went no further
+    mail/            mail that went no further: a log, emptied with the region, and in no snapshot
     master.key       unless it is given from outside
     vault.json       by which a master key is known to be the right one
     emptying         there while the region is being emptied: the next start finishes what a crash cut short
@@ -103,7 +103,8 @@ class DataFolder:
         write_whole(self.path / _EMPTYING, b"")
 
     def end_emptying(self) -> None:
-        """Note that all databases have been emptied. Raises OSError."""
+        """Delete the mail, and note that all databases have been emptied. Raises OSError."""
+        _delete_mail(self.path)
         remove(self.path / _EMPTYING)
         sync_folder(self.path)
 
@@ -120,11 +121,17 @@ class DataFolder:
             self._lock = -1
 
 
+def _delete_mail(path: Path) -> None:
+    if (path / "mail").exists():
+        shutil.rmtree(path / "mail")
+
+
 def _empty(path: Path, *further: str) -> None:
     for part in ("rooms", "blobs", *further):
         if (path / part).exists():
             shutil.rmtree(path / part)
         (path / part).mkdir(mode=0o700)
+    _delete_mail(path)
     remove(path / _TRAIL)
     sync_folder(path)
     remove(path / _EMPTYING)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 
@@ -60,3 +61,20 @@ def test_a_topic_by_the_command_line(aws: Callable[..., Any], name: str) -> None
     assert len(said["MessageId"]) == 36
     assert aws("sns", "publish", "--phone-number", "+15555550100", "--message", "hello")["MessageId"]
     aws("sns", "publish", "--topic-arn", f"{topic}x", "--message", "hello", fails="Topic does not exist")
+
+
+def test_an_attribute_without_a_type_breaks_the_model(region: Any, name: str) -> None:
+    sns = region.client("sns", config=Config(parameter_validation=False))
+    topic = sns.create_topic(Name=name)["TopicArn"]
+    attributes = {"a": {"StringValue": "x"}}
+    with pytest.raises(ClientError) as one:
+        sns.publish(TopicArn=topic, Message="m", MessageAttributes=attributes)
+    entry = {"Id": "1", "Message": "m", "MessageAttributes": attributes}
+    with pytest.raises(ClientError) as batch:
+        sns.publish_batch(TopicArn=topic, PublishBatchRequestEntries=[entry])
+    place = "messageAttributes.a.member.dataType"
+    for caught, where in ((one, place), (batch, f"publishBatchRequestEntries.1.member.{place}")):
+        assert caught.value.response["Error"]["Code"] == "ValidationError"
+        assert caught.value.response["Error"]["Message"] == (
+            f"1 validation error detected: Value null at '{where}' failed to satisfy constraint: Member must not be null"
+        )

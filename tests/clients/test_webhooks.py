@@ -230,3 +230,29 @@ def test_mail_is_written_into_the_spool(region: Any, name: str, protocol: str) -
     else:
         assert text.startswith("Grüße an alle")
         assert "Action=Unsubscribe" in text
+
+
+def test_mail_goes_with_a_reset(own_region: Any) -> None:
+    region = own_region.start()
+    sns = region.client("sns")
+    topic = sns.create_topic(Name="t")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="a@example.com")
+    mails(region, "a@example.com", 1)
+    ask(region.data, "reset")
+    assert not (region.data / "mail").exists()
+
+
+def test_an_unsubscribed_hook_is_told_and_comes_back_by_the_link(region: Any, name: str, hook: Hook) -> None:
+    sns = region.client("sns")
+    topic = sns.create_topic(Name=name)["TopicArn"]
+    arn = confirm(sns, topic, hook, region)
+    sns.unsubscribe(SubscriptionArn=arn)
+    _, headers, body = hook.next()
+    told = json.loads(body)
+    assert headers["x-amz-sns-message-type"] == told["Type"] == "UnsubscribeConfirmation"
+    assert headers["x-amz-sns-subscription-arn"] == arn
+    validator.check(told, fetch(told["SigningCertURL"], region))
+    assert sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"] == []
+    fetch(told["SubscribeURL"], region)
+    sns.publish(TopicArn=topic, Message="again")
+    assert json.loads(hook.next()[2])["Message"] == "again"

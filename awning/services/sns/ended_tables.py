@@ -25,9 +25,9 @@ def find(db: sqlite3.Connection, arn: str) -> SubscriptionRow | None:
     return _row(db.execute("SELECT subscription FROM ended WHERE arn = ?", (arn,)).fetchone())
 
 
-def find_token(db: sqlite3.Connection, topic: int, token: str, since: int) -> SubscriptionRow | None:
+def find_token(db: sqlite3.Connection, token: str, since: int) -> SubscriptionRow | None:
     """What the subscription was that a token restores, if it ended after a time."""
-    found = db.execute("SELECT subscription FROM ended WHERE topic = ? AND token = ? AND at > ?", (topic, token, since))
+    found = db.execute("SELECT subscription FROM ended WHERE token = ? AND at > ?", (token, since))
     return _row(found.fetchone())
 
 

@@ -26,6 +26,9 @@ SETTABLE: Final = frozenset(
 _LATER: Final = frozenset({"SubscriptionRoleArn"})
 _SCOPE = "MessageAttributes"
 _QUEUE_ARN = re.compile(r"arn:aws:sqs:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,80}(?:\.fifo)?")
+DEFAULTS: Final[Mapping[str, str]] = {"RawMessageDelivery": "false", "FilterPolicyScope": _SCOPE}
+"""What a subscription has of which nothing was said."""
+
 _RAW_PROTOCOLS = frozenset({"sqs", "http", "https", "firehose"})
 
 

@@ -34,7 +34,7 @@ from awning.services.sns.names import (
 from awning.services.sns.phones import is_written_number
 from awning.services.sns.replays import read_replay_policy, replay_of
 from awning.services.sns.retries import effective_of_subscription
-from awning.services.sns.subscription_attributes import changed, is_queue_arn, shown
+from awning.services.sns.subscription_attributes import DEFAULTS, changed, is_queue_arn, shown
 from awning.services.sns.topics import committed, find
 
 _PROTOCOLS: Final = frozenset(
@@ -61,7 +61,10 @@ def _to_unsubscribe(call: Call, params: Params) -> str | None:
 
 def _to_confirm(call: Call, params: Params) -> str | None:
     """The token speaks for the endpoint, which may be anyone's."""
-    arn = check_topic_arn(call, params["topic_arn"])
+    try:
+        arn = check_topic_arn(call, params["topic_arn"])
+    except InvalidParameterException:
+        raise invalid("Topic") from None
     return arn if arn.split(":")[4] == call.principal.account else None
 
 
@@ -87,7 +90,7 @@ def subscribe(
     if existing is None:
         _check_filters(call, topic, wanted, call.account)
     if existing is not None:
-        if any(existing.attributes.get(name) != value for name, value in wanted.items()):
+        if any({**DEFAULTS, **existing.attributes}.get(name) != value for name, value in wanted.items()):
             raise invalid("Attributes Reason: Subscription already exists with different attributes")
         if existing.pending:
             existing = _ask(call, topic, existing)
@@ -123,17 +126,18 @@ def subscribe(
 def confirm_subscription(
     call: Call, topic_arn: str, token: str, authenticate_on_unsubscribe: str | None = None
 ) -> dict[str, Any]:
-    """Confirm a subscription with the token that its endpoint was sent. Confirmed once is confirmed."""
+    """Confirm a subscription with the token that its endpoint was sent. Confirmed once is confirmed. The token decides: of the
+    topic, only the region and the account are looked at."""
     if not _TOKEN.fullmatch(token):
         raise InvalidParameterException("Invalid token")
-    memory: Memory = call.memory
-    topic = memory.topics.get(topic_arn)
     now = round(call.now * 1000)
-    row = tables.find_token(call.db, topic.id, token) if topic is not None else None
-    if row is None and topic is not None:
-        row = _restore(call, ended_tables.find_token(call.db, topic.id, token, now - TOKEN_LIFE))
+    row = tables.find_token(call.db, token)
+    if row is None:
+        row = _restore(call, ended_tables.find_token(call.db, token, now - TOKEN_LIFE))
     if row is None or (row.pending and now >= row.asked + TOKEN_LIFE):
         raise invalid("Token")
+    if topic_of(row.arn).split(":")[:5] != topic_arn.split(":")[:5]:
+        raise invalid("Topic")
     signed = call.principal.kind != "anonymous"
     locked = (authenticate_on_unsubscribe or "").lower() == "true"
     if locked and not signed:
@@ -230,12 +234,14 @@ def _restore(call: Call, row: tables.SubscriptionRow | None) -> tables.Subscript
     """Have a subscription back that has ended; where its endpoint has been subscribed anew, that one."""
     if row is None:
         return None
+    memory: Memory = call.memory
+    if row.topic not in memory.by_id:
+        return None
     ended_tables.drop(call.db, row.arn)
     there = tables.same_subscription(call.db, row.topic, row.protocol, row.endpoint)
     if there is not None:
         return there
     restored = tables.insert_subscription(call.db, row)
-    memory: Memory = call.memory
     call.apply(lambda: memory.put(restored), lambda: memory.drop(restored))
     return restored
 

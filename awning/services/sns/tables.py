@@ -134,6 +134,11 @@ SCHEMA = Schema(
         CREATE INDEX ended_at ON ended (at);
         CREATE INDEX ended_token ON ended (topic, token);
         """,
+        """
+        CREATE INDEX subscriptions_token ON subscriptions (token) WHERE token <> '';
+        DROP INDEX ended_token;
+        CREATE INDEX ended_token ON ended (token);
+        """,
     )
 )
 
@@ -376,11 +381,9 @@ def same_subscription(db: sqlite3.Connection, topic: int, protocol: str, endpoin
     return _subscription(row) if row else None
 
 
-def find_token(db: sqlite3.Connection, topic: int, token: str) -> SubscriptionRow | None:
-    """The subscription to a topic that a token confirms."""
-    row = db.execute(
-        f"SELECT {_SUBSCRIPTION} FROM subscriptions WHERE topic = ? AND token = ? AND token <> ''", (topic, token)
-    ).fetchone()
+def find_token(db: sqlite3.Connection, token: str) -> SubscriptionRow | None:
+    """The subscription that a token confirms."""
+    row = db.execute(f"SELECT {_SUBSCRIPTION} FROM subscriptions WHERE token = ? AND token <> ''", (token,)).fetchone()
     return _subscription(row) if row else None
 
 

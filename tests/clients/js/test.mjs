@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import dns from "node:dns";
 import * as s3 from "@aws-sdk/client-s3";
+import * as sns from "@aws-sdk/client-sns";
 import * as sqs from "@aws-sdk/client-sqs";
 import * as sts from "@aws-sdk/client-sts";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
@@ -82,6 +83,39 @@ async function deadLetters() {
   assert.equal(Results[0].Status, "COMPLETED");
 }
 
+async function topics() {
+  const client = new sns.SNSClient({ maxAttempts: 1 });
+  const queues = new sqs.SQSClient({ maxAttempts: 1 });
+  const { TopicArn } = await client.send(new sns.CreateTopicCommand({ Name: name, Tags: [{ Key: "k", Value: "v" }] }));
+  const { QueueUrl } = await queues.send(new sqs.CreateQueueCommand({ QueueName: `${name}-news` }));
+  const Endpoint = `arn:aws:sqs:us-east-1:000000000000:${name}-news`;
+  const Condition = { ArnEquals: { "aws:SourceArn": TopicArn } };
+  const Statement = { Effect: "Allow", Principal: { Service: "sns.amazonaws.com" }, Action: "sqs:SendMessage", Resource: Endpoint, Condition };
+  const Policy = JSON.stringify({ Version: "2012-10-17", Statement });
+  await queues.send(new sqs.SetQueueAttributesCommand({ QueueUrl, Attributes: { Policy } }));
+  const FilterPolicy = JSON.stringify({ colour: ["blue"] });
+  const { SubscriptionArn } = await client.send(
+    new sns.SubscribeCommand({ TopicArn, Protocol: "sqs", Endpoint, Attributes: { FilterPolicy }, ReturnSubscriptionArn: true }));
+  const MessageAttributes = (StringValue) => ({ colour: { DataType: "String", StringValue } });
+  await client.send(new sns.PublishCommand({ TopicArn, Message: "no", MessageAttributes: MessageAttributes("red") }));
+  const sent = await client.send(new sns.PublishBatchCommand({
+    TopicArn,
+    PublishBatchRequestEntries: [{ Id: "1", Message: "grüße", Subject: "S", MessageAttributes: MessageAttributes("blue") }],
+  }));
+  const got = await queues.send(new sqs.ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 20 }));
+  const told = JSON.parse(got.Messages[0].Body);
+  assert.deepEqual([told.Message, told.Subject, told.MessageId], ["grüße", "S", sent.Successful[0].MessageId]);
+  assert.equal(told.MessageAttributes.colour.Value, "blue");
+  const { Attributes } = await client.send(new sns.GetSubscriptionAttributesCommand({ SubscriptionArn }));
+  assert.equal(Attributes.FilterPolicy, FilterPolicy);
+  const tags = await client.send(new sns.ListTagsForResourceCommand({ ResourceArn: TopicArn }));
+  assert.deepEqual(tags.Tags, [{ Key: "k", Value: "v" }]);
+  await client.send(new sns.UnsubscribeCommand({ SubscriptionArn }));
+  await client.send(new sns.DeleteTopicCommand({ TopicArn }));
+  const publish = new sns.PublishCommand({ TopicArn, Message: "m" });
+  await assert.rejects(client.send(publish), { name: "NotFoundException" });
+}
+
 async function identity() {
   const client = new sts.STSClient({ maxAttempts: 1 });
   assert.equal((await client.send(new sts.GetCallerIdentityCommand({}))).Account, "000000000000");
@@ -92,5 +126,6 @@ async function identity() {
 await objects();
 await messages();
 await deadLetters();
+await topics();
 await identity();
 console.log("all is well");

@@ -87,6 +87,18 @@ def test_a_token_is_good_for_two_days(bench: Bench, client: Client) -> None:
     for unknown in (topic, topic + "x"):
         with pytest.raises(InvalidParameterException, match=r"^Invalid parameter: Token"):
             client.confirm_subscription(topic_arn=unknown, token="5" * 288)
+    with pytest.raises(InvalidParameterException, match=r"^Invalid parameter: Topic$"):
+        client.confirm_subscription(topic_arn=topic.replace("us-east-1", "us-west-2"), token=again)
+    # The token alone tells which subscription is meant.
+    assert client.confirm_subscription(topic_arn=topic + "x", token=again)["SubscriptionArn"].startswith(f"{topic}:")
+
+
+def test_to_subscribe_again_with_what_is_there_by_default_changes_nothing(client: Client) -> None:
+    topic = client.topic()
+    first = client.queue(topic)
+    assert client.queue(topic, RawMessageDelivery="False", FilterPolicyScope="MessageAttributes") == first
+    with pytest.raises(InvalidParameterException, match="different attributes"):
+        client.queue(topic, FilterPolicyScope="MessageBody")
 
 
 def test_a_stranger_with_the_token_may_confirm_and_end(bench: Bench, client: Client) -> None:
