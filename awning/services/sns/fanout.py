@@ -225,24 +225,17 @@ def given_up(call: Call, delivery: Deliver, reason: str) -> None:
         return
     policy = row.attributes.get("RedrivePolicy") if row is not None and not row.pending else None
     if policy is not None and lost is not None:
-        _bury(call, lost, dead_letter_arn(policy), reason)
+        _bury(call, lost, dead_letter_arn(policy))
 
 
-def _bury(call: Call, lost: SendToQueue, target: str, reason: str) -> None:
-    """Send what was given up to a dead-letter queue, and why."""
+def _bury(call: Call, lost: SendToQueue, target: str) -> None:
+    """Send what was given up to a dead-letter queue, as it was: nothing in it says why."""
     fifo = target.endswith(".fifo")
-    told = {
-        "RequestID": call.new_id(),
-        "ErrorCode": reason.partition(":")[0],
-        "ErrorMessage": reason.partition(": ")[2],
-    }
-    attributes = {name: {"DataType": "String", "StringValue": value} for name, value in told.items() if value}
     call.send(
         replace(
             lost,
             arn=target,
             group=lost.group if fifo else "",
-            attributes={**lost.attributes, **attributes},
             deduplication=lost.deduplication if fifo else None,
             last_resort=True,
         )

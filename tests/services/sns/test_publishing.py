@@ -276,9 +276,7 @@ def test_what_cannot_be_delivered_goes_to_the_dead_letter_queue(bench: Bench, cl
     bench.run(bench.make_call(), fanout.given_up, letter, "Undeliverable: no such queue")
     (dead,) = bench.sent()
     assert (dead.arn, dead.body) == (queue_arn("dead"), "m")
-    assert dead.attributes["kind"] == letter.attributes["kind"]
-    assert dead.attributes["ErrorMessage"] == {"DataType": "String", "StringValue": "no such queue"}
-    assert dead.attributes["RequestID"]["StringValue"]
+    assert dead.attributes == letter.attributes
     bench.run(bench.make_call(), fanout.given_up, dead, "Undeliverable: no such queue")
     assert bench.sent() == []
 
