@@ -37,7 +37,7 @@ TRUST = json.dumps(
         "Version": "2012-10-17",
         "Statement": {
             "Effect": "Allow",
-            "Action": "sts:AssumeRole",
+            "Action": ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"],
             "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"},
         },
     }
@@ -336,9 +336,11 @@ OF_OPERATIONS: Mapping[str, Mapping[str, Maker]] = {
 """What an operation is given besides, or instead."""
 
 
-def example(service: str, operation: OperationModel, things: Things) -> dict[str, Any]:
-    """A request of an operation with what the model requires, and what OF_OPERATIONS adds."""
-    special = OF_OPERATIONS.get(f"{service}.{operation.name}", {})
+def example(
+    service: str, operation: OperationModel, things: Things, further: Mapping[str, Maker] | None = None
+) -> dict[str, Any]:
+    """A request of an operation with what the model requires, what OF_OPERATIONS adds, and what is given further."""
+    special = {**OF_OPERATIONS.get(f"{service}.{operation.name}", {}), **(further or {})}
     params = _structure(service, operation.input_shape, things, special) if operation.input_shape else {}
     return params | {name: make(things) for name, make in special.items()}
 

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from awning.region import ROOMS
 from tests.conftest import LiveRegion
 from tests.permissions.examples import ACCOUNT, Things, example
+from tests.permissions.further import FURTHER
 
 OPERATIONS = [(room, declared) for room in ROOMS for declared in room.operations()]
 DENIED = re.compile(r'not authorized to perform: (?P<action>\S+) on resource: "?(?P<resource>[^\s"]+)"? ')
@@ -70,7 +71,8 @@ class Walker:
         for entry in answer.get("Errors", []):
             if entry["Code"] == "AccessDenied":
                 # One of DeleteObjects' keys: its message does not say more.
-                return "s3:DeleteObject", f"arn:aws:s3:::{params['Bucket']}/{entry['Key']}"
+                action = "s3:DeleteObjectVersion" if "VersionId" in entry else "s3:DeleteObject"
+                return action, f"arn:aws:s3:::{params['Bucket']}/{entry['Key']}"
         return None
 
     def _missing(self, message: str, operation: str, params: dict[str, Any]) -> tuple[str, str]:
@@ -80,7 +82,8 @@ class Walker:
         # A reply to HEAD has no body.
         assert operation in ("HeadBucket", "HeadObject"), message
         bucket = f"arn:aws:s3:::{params['Bucket']}"
-        return ("s3:ListBucket", bucket) if operation == "HeadBucket" else ("s3:GetObject", f"{bucket}/{params['Key']}")
+        read = "s3:GetObjectVersion" if "VersionId" in params else "s3:GetObject"
+        return ("s3:ListBucket", bucket) if operation == "HeadBucket" else (read, f"{bucket}/{params['Key']}")
 
 
 @pytest.fixture(scope="module")
@@ -133,28 +136,50 @@ RENAMED = {
 }
 """Where an operation's permission is not called like the operation. Source: the service authorization reference."""
 
+WHOLE = {
+    "s3.list_buckets",
+    "sns.check_if_phone_number_is_opted_out",
+    "sns.create_sms_sandbox_phone_number",
+    "sns.delete_sms_sandbox_phone_number",
+    "sns.get_sms_attributes",
+    "sns.get_sms_sandbox_account_status",
+    "sns.list_origination_numbers",
+    "sns.list_phone_numbers_opted_out",
+    "sns.list_sms_sandbox_phone_numbers",
+    "sns.opt_in_phone_number",
+    "sns.set_sms_attributes",
+    "sns.verify_sms_sandbox_phone_number",
+    "sts.get_access_key_info",
+}
+"""Operations on no resource in particular: their permission is on "*"."""
+
 NEED_NOTHING = {"sts.get_caller_identity", "sts.get_session_token"}
+
+
+def walk(walker: Walker, service: str, operation: str, params: dict[str, Any]) -> list[tuple[str, str]]:
+    """Give one missing permission after the other until the request is allowed; each is proven on a neighbour first."""
+    given: list[tuple[str, str]] = []
+    walker.may([])
+    while (missing := walker.attempt(service, operation, params)) is not None:
+        assert missing not in given, f"{missing} was given, and is denied all the same"
+        assert len(given) < MOST
+        neighbour = f"{missing[1]}x" if missing[1] != "*" else f"arn:aws:iam::{ACCOUNT}:user/nobody"
+        walker.may([*given, (missing[0], neighbour)])
+        assert walker.attempt(service, operation, params) == missing, "a neighbouring resource is enough"
+        given.append(missing)
+        walker.may(given)
+    return given
 
 
 @pytest.mark.parametrize(("room", "name"), OPERATIONS, ids=[f"{room.name}.{name}" for room, name in OPERATIONS])
 def test_an_operation_is_denied_unless_exactly_its_permissions_are_there(
     region: LiveRegion, walker: Walker, room: Any, name: str
 ) -> None:
-    walker.may([])
     client = walker.client(room.model)
     operation = names(client)[name]
     model = client.meta.service_model.operation_model(operation)
     things = Things(region, f"{room.name}-{name.replace('_', '-')}"[:40])
-    params = example(room.name, model, things)
-    given: list[tuple[str, str]] = []
-    while (missing := walker.attempt(room.model, operation, params)) is not None:
-        assert missing not in given, f"{missing} was given, and is denied all the same"
-        assert len(given) < MOST
-        neighbour = f"{missing[1]}x" if missing[1] != "*" else f"arn:aws:iam::{ACCOUNT}:user/nobody"
-        walker.may([*given, (missing[0], neighbour)])
-        assert walker.attempt(room.model, operation, params) == missing, "a neighbouring resource is enough"
-        given.append(missing)
-        walker.may(given)
+    given = walk(walker, room.model, operation, example(room.name, model, things))
     if f"{room.name}.{name}" in NEED_NOTHING:
         assert given == []
         return
@@ -163,7 +188,9 @@ def test_an_operation_is_denied_unless_exactly_its_permissions_are_there(
     expected = RENAMED.get(f"{room.name}.{operation}", operation)
     assert f"{room.name}:{expected}" in {action for action, _ in given}
     for action, resource in given:
-        named = any(made in resource for made in things.names) or resource == "*"
+        named = any(made in resource for made in things.names)
+        if resource == "*":
+            named = f"{room.name}.{name}" in WHOLE
         whole = name.startswith("list_") and re.fullmatch(
             rf"arn:aws:[a-z0-9-]+:[^:]*:{ACCOUNT}:([a-z-]+/|\*)", resource
         )
@@ -175,3 +202,31 @@ def _declared(room: Any, name: str, given: list[tuple[str, str]]) -> None:
     needs = room.operations()[name].needs
     if needs:
         assert {action for action, _ in given} <= {need.action for need in needs}
+
+
+CASES = [(where, number) for where, cases in FURTHER.items() for number in range(len(cases))]
+
+
+@pytest.mark.parametrize(("where", "number"), CASES, ids=[f"{where}-{number}" for where, number in CASES])
+def test_a_request_that_asks_for_more_needs_just_that(
+    region: LiveRegion, walker: Walker, where: str, number: int
+) -> None:
+    service, _, name = where.partition(".")
+    room = next(room for room in ROOMS if room.name == service)
+    client = walker.client(room.model)
+    operation = names(client)[name]
+    things = Things(region, f"{name.replace('_', '-')}-further-{number}"[:40])
+    case = FURTHER[where][number]
+    params = example(service, client.meta.service_model.operation_model(operation), things, case.further)
+    given = walk(walker, room.model, operation, params)
+    assert sorted(given) == sorted((action, resource(things)) for action, resource in case.needs)
+
+
+def test_no_permission_of_any_operation_goes_unproven() -> None:
+    for room, name in OPERATIONS:
+        needs = room.operations()[name].needs
+        if len(needs) < 2:
+            continue
+        proven = {action for case in FURTHER.get(f"{room.name}.{name}", ()) for action, _ in case.needs}
+        usual = {needs[0].action}  # what the plain request needs
+        assert {need.action for need in needs} == proven | usual, f"{room.name}.{name}"

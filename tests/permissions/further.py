@@ -1,0 +1,161 @@
+"""Requests that ask for more than an operation's first permission, and all that each needs: (action, resource's maker).
+
+Source: the service authorization reference, and each operation's page ("Permissions").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from tests.permissions.examples import ACCOUNT, REGION, Maker, Things
+
+TAGS = [{"Key": "team", "Value": "a"}]
+
+
+class Case(NamedTuple):
+    """What a request has besides the operation's example, and what it needs."""
+
+    further: Mapping[str, Maker]
+    needs: tuple[tuple[str, Maker], ...]
+
+
+def fixed(value: Any) -> Maker:
+    return lambda things: value
+
+
+def key(name: str = "key") -> Maker:
+    return lambda things: f"arn:aws:s3:::{things.bucket}/{name}"
+
+
+def bucket(things: Things) -> str:
+    return f"arn:aws:s3:::{things.names[0]}"
+
+
+def new(service: str, kind: str = "") -> Maker:
+    """What the request makes, which is the first thing of its name."""
+    place = f"arn:aws:iam::{ACCOUNT}:{kind}/" if service == "iam" else f"arn:aws:{service}:{REGION}:{ACCOUNT}:"
+    return lambda things: place + things.names[0]
+
+
+def entity(kind: str) -> Maker:
+    return lambda things: f"arn:aws:iam::{ACCOUNT}:{kind}/{getattr(things, kind)}"
+
+
+def role(things: Things) -> str:
+    return str(things.role["Arn"])
+
+
+def queue(things: Things) -> str:
+    return things.queue_arn
+
+
+def source(things: Things) -> dict[str, str]:
+    return {"Bucket": things.bucket, "Key": things.object}
+
+
+MOVING = tuple((f"sqs:{name}", queue) for name in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes"))
+NULL = {"VersionId": fixed("null")}
+TAGGED = {"Tagging": fixed("team=a")}
+OWNED = {"ACL": fixed("bucket-owner-full-control")}
+COPY = {"Key": fixed("copy"), "CopySource": source}
+COPYING = (("s3:PutObject", key("copy")), ("s3:GetObject", key()))
+
+FURTHER: Mapping[str, tuple[Case, ...]] = {
+    "iam.create_user": (
+        Case({"Tags": fixed(TAGS)}, (("iam:CreateUser", new("iam", "user")), ("iam:TagUser", new("iam", "user")))),
+    ),
+    "iam.create_role": (
+        Case({"Tags": fixed(TAGS)}, (("iam:CreateRole", new("iam", "role")), ("iam:TagRole", new("iam", "role")))),
+    ),
+    "iam.create_policy": (
+        Case(
+            {"Tags": fixed(TAGS)}, (("iam:CreatePolicy", new("iam", "policy")), ("iam:TagPolicy", new("iam", "policy")))
+        ),
+    ),
+    "iam.update_user": (
+        Case(
+            {"NewUserName": fixed("renamed-user")},
+            (
+                ("iam:UpdateUser", entity("user")),
+                ("iam:UpdateUser", fixed(f"arn:aws:iam::{ACCOUNT}:user/renamed-user")),
+            ),
+        ),
+    ),
+    "iam.update_group": (
+        Case(
+            {"NewGroupName": fixed("renamed-group")},
+            (
+                ("iam:UpdateGroup", entity("group")),
+                ("iam:UpdateGroup", fixed(f"arn:aws:iam::{ACCOUNT}:group/renamed-group")),
+            ),
+        ),
+    ),
+    "sts.assume_role": (
+        Case({"Tags": fixed(TAGS)}, (("sts:AssumeRole", role), ("sts:TagSession", role))),
+        Case({"SourceIdentity": fixed("someone")}, (("sts:AssumeRole", role), ("sts:SetSourceIdentity", role))),
+    ),
+    "s3.create_bucket": (
+        Case({"ACL": fixed("public-read")}, (("s3:CreateBucket", bucket), ("s3:PutBucketAcl", bucket))),
+        Case(
+            {"ObjectOwnership": fixed("BucketOwnerEnforced")},
+            (("s3:CreateBucket", bucket), ("s3:PutBucketOwnershipControls", bucket)),
+        ),
+        Case(
+            {"CreateBucketConfiguration": fixed({"Tags": TAGS})},
+            (("s3:CreateBucket", bucket), ("s3:TagResource", bucket)),
+        ),
+    ),
+    "s3.put_object": (
+        Case(TAGGED, (("s3:PutObject", key()), ("s3:PutObjectTagging", key()))),
+        Case(OWNED, (("s3:PutObject", key()), ("s3:PutObjectAcl", key()))),
+    ),
+    "s3.create_multipart_upload": (
+        Case(TAGGED, (("s3:PutObject", key()), ("s3:PutObjectTagging", key()))),
+        Case(OWNED, (("s3:PutObject", key()), ("s3:PutObjectAcl", key()))),
+    ),
+    "s3.copy_object": (
+        Case(COPY, COPYING),
+        Case(
+            {**COPY, **TAGGED, "TaggingDirective": fixed("REPLACE")}, (*COPYING, ("s3:PutObjectTagging", key("copy")))
+        ),
+        Case({**COPY, **OWNED}, (*COPYING, ("s3:PutObjectAcl", key("copy")))),
+    ),
+    "s3.upload_part_copy": (Case({}, (("s3:PutObject", key()), ("s3:GetObject", key()))),),
+    "s3.put_object_tagging": (Case(NULL, (("s3:PutObjectVersionTagging", key()),)),),
+    "s3.get_object_tagging": (Case(NULL, (("s3:GetObjectVersionTagging", key()),)),),
+    "s3.delete_object_tagging": (Case(NULL, (("s3:DeleteObjectVersionTagging", key()),)),),
+    "s3.get_object": (Case(NULL, (("s3:GetObjectVersion", key()),)),),
+    "s3.head_object": (Case(NULL, (("s3:GetObjectVersion", key()),)),),
+    "s3.get_object_acl": (Case(NULL, (("s3:GetObjectVersionAcl", key()),)),),
+    "s3.get_object_attributes": (
+        Case({}, (("s3:GetObject", key()), ("s3:GetObjectAttributes", key()))),
+        Case(NULL, (("s3:GetObjectVersion", key()), ("s3:GetObjectVersionAttributes", key()))),
+    ),
+    "s3.delete_object": (Case(NULL, (("s3:DeleteObjectVersion", key()),)),),
+    "s3.delete_objects": (
+        Case(
+            {"Delete": lambda things: {"Objects": [{"Key": things.object, "VersionId": "null"}]}},
+            (("s3:DeleteObjectVersion", key()),),
+        ),
+    ),
+    "sqs.create_queue": (
+        Case({"tags": fixed({"team": "a"})}, (("sqs:CreateQueue", new("sqs")), ("sqs:TagQueue", new("sqs")))),
+    ),
+    "sqs.start_message_move_task": (
+        Case(
+            {"DestinationArn": fixed(f"arn:aws:sqs:{REGION}:{ACCOUNT}:elsewhere")},
+            (
+                ("sqs:StartMessageMoveTask", queue),
+                *MOVING,
+                ("sqs:SendMessage", fixed(f"arn:aws:sqs:{REGION}:{ACCOUNT}:elsewhere")),
+            ),
+        ),
+    ),
+    "sqs.cancel_message_move_task": (Case({}, (("sqs:CancelMessageMoveTask", queue), *MOVING)),),
+    "sqs.list_message_move_tasks": (Case({}, (("sqs:ListMessageMoveTasks", queue), *MOVING)),),
+    "sns.create_topic": (
+        Case({"Tags": fixed(TAGS)}, (("sns:CreateTopic", new("sns")), ("sns:TagResource", new("sns")))),
+    ),
+}
+"""By room and operation. An operation that may need more than one permission must be here."""
