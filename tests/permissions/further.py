@@ -50,6 +50,18 @@ def queue(things: Things) -> str:
     return things.queue_arn
 
 
+def topic(things: Things) -> str:
+    return things.topic
+
+
+def subscription(things: Things) -> str:
+    return things.subscription
+
+
+def endpoint(things: Things) -> str:
+    return things.endpoint
+
+
 def source(things: Things) -> dict[str, str]:
     return {"Bucket": things.bucket, "Key": things.object}
 
@@ -60,6 +72,12 @@ TAGGED = {"Tagging": fixed("team=a")}
 OWNED = {"ACL": fixed("bucket-owner-full-control")}
 COPY = {"Key": fixed("copy"), "CopySource": source}
 COPYING = (("s3:PutObject", key("copy")), ("s3:GetObject", key()))
+
+
+def only(action: str, resource: Maker) -> tuple[Case, ...]:
+    """A plain request that names several things: the one that its permission is on."""
+    return (Case({}, ((action, resource),)),)
+
 
 FURTHER: Mapping[str, tuple[Case, ...]] = {
     "iam.create_user": (
@@ -157,5 +175,22 @@ FURTHER: Mapping[str, tuple[Case, ...]] = {
     "sns.create_topic": (
         Case({"Tags": fixed(TAGS)}, (("sns:CreateTopic", new("sns")), ("sns:TagResource", new("sns")))),
     ),
+    "iam.add_user_to_group": only("iam:AddUserToGroup", entity("group")),
+    "iam.remove_user_from_group": only("iam:RemoveUserFromGroup", entity("group")),
+    "iam.attach_user_policy": only("iam:AttachUserPolicy", entity("user")),
+    "iam.attach_role_policy": only("iam:AttachRolePolicy", role),
+    "iam.attach_group_policy": only("iam:AttachGroupPolicy", entity("group")),
+    "iam.detach_user_policy": only("iam:DetachUserPolicy", entity("user")),
+    "iam.detach_role_policy": only("iam:DetachRolePolicy", role),
+    "iam.detach_group_policy": only("iam:DetachGroupPolicy", entity("group")),
+    "iam.put_user_permissions_boundary": only("iam:PutUserPermissionsBoundary", entity("user")),
+    "iam.put_role_permissions_boundary": only("iam:PutRolePermissionsBoundary", role),
+    "sns.subscribe": only("sns:Subscribe", topic),
+    "sns.unsubscribe": only("sns:Unsubscribe", subscription),
+    "sns.get_subscription_attributes": only("sns:GetSubscriptionAttributes", subscription),
+    "sns.set_subscription_attributes": only("sns:SetSubscriptionAttributes", subscription),
+    "sns.get_endpoint_attributes": only("sns:GetEndpointAttributes", endpoint),
+    "sns.set_endpoint_attributes": only("sns:SetEndpointAttributes", endpoint),
+    "sns.delete_endpoint": only("sns:DeleteEndpoint", endpoint),
 }
-"""By room and operation. An operation that may need more than one permission must be here."""
+"""By room and operation. One that may need more than one permission, or whose request names several things, must be here."""

@@ -187,6 +187,7 @@ def test_an_operation_is_denied_unless_exactly_its_permissions_are_there(
     _declared(room, name, given)
     expected = RENAMED.get(f"{room.name}.{operation}", operation)
     assert f"{room.name}:{expected}" in {action for action, _ in given}
+    assert len(things.names) < 2 or f"{room.name}.{name}" in FURTHER, "which of these is it?"
     for action, resource in given:
         named = any(made in resource for made in things.names)
         if resource == "*":
