@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,14 @@ from tests.conftest import ROOT
 
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTEST"))}
 
+# Where the package is installed pytest finds the plugin by itself, and must not be told of it once more.
+INSTALLED = any(point.name == "awning" for point in entry_points(group="pytest11"))
+PLUGIN = () if INSTALLED else ("-p", "awning.testing.plugin")
+
 
 def run(*arguments: str, cwd: Path) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "awning.testing.plugin", "-p", "no:cacheprovider", *arguments],
+        [sys.executable, "-m", "pytest", *PLUGIN, "-p", "no:cacheprovider", *arguments],
         cwd=cwd,
         env={**CLEAN, "PYTHONPATH": f"{ROOT}:{ROOT / 'examples' / 'orders'}"},
         capture_output=True,
