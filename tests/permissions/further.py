@@ -62,6 +62,18 @@ def endpoint(things: Things) -> str:
     return things.endpoint
 
 
+def kms_arn(name: str) -> str:
+    return f"arn:aws:kms:{REGION}:{ACCOUNT}:{name}"
+
+
+def kms_key(things: Things) -> str:
+    return kms_arn(f"key/{things.kms_key}")
+
+
+def kms_alias(things: Things) -> str:
+    return kms_arn(next(name for name in things.names if name.startswith("alias/")))
+
+
 def source(things: Things) -> dict[str, str]:
     return {"Bucket": things.bucket, "Key": things.object}
 
@@ -192,5 +204,23 @@ FURTHER: Mapping[str, tuple[Case, ...]] = {
     "sns.get_endpoint_attributes": only("sns:GetEndpointAttributes", endpoint),
     "sns.set_endpoint_attributes": only("sns:SetEndpointAttributes", endpoint),
     "sns.delete_endpoint": only("sns:DeleteEndpoint", endpoint),
+    "kms.create_key": (
+        Case(
+            {"Tags": fixed([{"TagKey": "team", "TagValue": "a"}])},
+            (("kms:CreateKey", fixed("*")), ("kms:TagResource", fixed(kms_arn("key/*")))),
+        ),
+    ),
+    "kms.create_alias": (Case({}, (("kms:CreateAlias", kms_alias), ("kms:CreateAlias", kms_key))),),
+    "kms.update_alias": (
+        Case(
+            {"TargetKeyId": lambda things: things.signing_key},
+            (
+                ("kms:UpdateAlias", kms_alias),
+                ("kms:UpdateAlias", kms_key),
+                ("kms:UpdateAlias", lambda things: kms_arn(f"key/{things.signing_key}")),
+            ),
+        ),
+    ),
+    "kms.delete_alias": (Case({}, (("kms:DeleteAlias", kms_alias), ("kms:DeleteAlias", kms_key))),),
 }
 """By room and operation. One that may need more than one permission, or whose request names several things, must be here."""

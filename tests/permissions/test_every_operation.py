@@ -137,6 +137,11 @@ RENAMED = {
 """Where an operation's permission is not called like the operation. Source: the service authorization reference."""
 
 WHOLE = {
+    "kms.create_key",
+    "kms.generate_random",
+    "kms.list_aliases",
+    "kms.list_keys",
+    "kms.list_retirable_grants",
     "s3.list_buckets",
     "sns.check_if_phone_number_is_opted_out",
     "sns.create_sms_sandbox_phone_number",
