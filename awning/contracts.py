@@ -94,6 +94,23 @@ class FindPolicyText:
 
 
 @dataclass(frozen=True, slots=True)
+class LastUse:
+    """When, in seconds since the epoch, for which service ("s3") and in which region something last signed a request."""
+
+    at: float
+    service: str
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindLastUse:
+    """The last use of a long-term access key, or by its unique id of a role. Answered by the region: LastUse, or None where none
+    was seen."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class SigningKey:
     """The RSA key by which a service signs what it sends. Key and certificate in PEM; `path` is where the region
     shows the certificate to everyone."""

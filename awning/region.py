@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from awning.contracts import FindAddress, FindClient, FindMailSpool, FindSigningKey
+from awning.contracts import FindAddress, FindClient, FindLastUse, FindMailSpool, FindSigningKey
 from awning.gateway.access import Access, RootKeys
 from awning.gateway.catalogue import Entry
 from awning.gateway.exposition import Exposition
@@ -22,6 +22,7 @@ from awning.gateway.pipeline import Gateway
 from awning.gateway.signing_keys import SigningKeys
 from awning.gateway.trail import merged, seen_as, suggest
 from awning.gateway.trail_file import TrailFile
+from awning.gateway.usage import NAME as USAGE
 from awning.hooks import Hooks
 from awning.kit.call import Call, Facts, service_facts
 from awning.kit.clock import Clock
@@ -79,6 +80,7 @@ class Region:
         self.listener: Listener | None = None
         self._own: dict[type, Callable[[Any], Any]] = {
             FindSigningKey: self.signing_keys.find,
+            FindLastUse: lambda question: self.gateway.usage.find(question),
             FindClient: lambda _: self.client,
             FindMailSpool: lambda _: self.folder.mail,
             FindAddress: lambda _: self.address,
@@ -121,6 +123,7 @@ class Region:
             self._tasks += self.passes[room.name].tasks()
             self._send_for(room)
         self._tasks.append(asyncio.create_task(self.trail.run(), name="trail"))
+        self._tasks.append(asyncio.create_task(self.usage.run(), name="usage"))
         if "sns" in self.rooms:
             self.signing_keys.prepare(FindSigningKey("sns"))
         self.exposition.watch_loop()
@@ -168,6 +171,8 @@ class Region:
         )
         self.trail = TrailFile(self.folder.path, self.gateway.trail, self.journal.notice)
         self.trail.load()
+        self.usage = TrailFile(self.folder.path, self.gateway.usage, self.journal.notice, USAGE)
+        self.usage.load()
         self.exposition = Exposition(self.rooms, self.gateway.requests, self._connections)
 
     def _send_for(self, room: Room) -> None:
@@ -197,6 +202,7 @@ class Region:
             task.cancel()
         await asyncio.gather(*self._tasks, *self._carrying.values(), return_exceptions=True)
         await self.trail.save()
+        await self.usage.save()
         await self._close()
         self.journal.flush()
 
@@ -275,8 +281,10 @@ class Region:
                     self._send_for(room)
                 gateway.epoch += 1
                 gateway.trail.clear()
+                gateway.usage.clear()
                 self.clock.restore()
                 await self.trail.save()
+                await self.usage.save()
                 await asyncio.to_thread(self.folder.end_emptying)
             except BaseException:
                 gateway.stopping = True

@@ -30,6 +30,7 @@ from awning.gateway.journal import Journal
 from awning.gateway.metrics import Requests
 from awning.gateway.pages import CERTIFICATES, Pages
 from awning.gateway.trail import Trail
+from awning.gateway.usage import Usage
 from awning.kit.call import Facts
 from awning.kit.clock import Clock
 from awning.kit.errors import AccessDenied, InternalFailure, NotImplementedHere, RegionReset, ServiceUnavailable
@@ -109,6 +110,7 @@ class Gateway:
         self.requests = Requests()
         self.randomness = Randomness()
         self.trail = Trail()
+        self.usage = Usage()
         self.stopping = False
         self.epoch = 0
         self.closed: asyncio.Future[None] | None = None
@@ -240,6 +242,13 @@ class Gateway:
             claims, exchange.now, active=credential.active, token=credential.token, expires=credential.expires
         )
         exchange.principal = credential.principal
+        self.usage.note(
+            credential.access_key_id,
+            credential.principal,
+            exchange.now,
+            exchange.entry.signing,
+            claims.region or "us-east-1",
+        )
 
     def signed_at(self, now: float, claims: Claims) -> float:
         """The time by which a signature's date is judged, where the region's clock was moved.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, Protocol
 
 import orjson
 
-from awning.gateway.trail import Trail
 from awning.store.files import write_whole
 
 NAME = "trail.json"
@@ -17,11 +17,21 @@ _SLICE = 64 * 1024
 """Bytes that are made between two turns of the loop."""
 
 
+class Observation(Protocol):
+    """What is kept: `changes` counts what was new; `pieces` are a JSON file's, for `restore`."""
+
+    changes: int
+
+    def pieces(self) -> Iterator[bytes]: ...
+
+    def restore(self, saved: Any) -> None: ...
+
+
 class TrailFile:
     """`report` is called with a line where the file is damaged or cannot be written; the region works without it."""
 
-    def __init__(self, folder: Path, trail: Trail, report: Callable[[str], None]) -> None:
-        self._path = folder / NAME
+    def __init__(self, folder: Path, trail: Observation, report: Callable[[str], None], name: str = NAME) -> None:
+        self._path = folder / name
         self._trail = trail
         self._report = report
         self._written = 0

@@ -78,6 +78,12 @@ class Things:
         return made["Role"]  # type: ignore[no-any-return]
 
     @cached_property
+    def profile(self) -> str:
+        name = self.name("profile")
+        self._made("iam", "create_instance_profile", InstanceProfileName=name)
+        return name
+
+    @cached_property
     def policy(self) -> str:
         made = self._made("iam", "create_policy", PolicyName=self.name("policy"), PolicyDocument=DOCUMENT)
         return made["Policy"]["Arn"]  # type: ignore[no-any-return]
@@ -214,6 +220,8 @@ NAMED: Mapping[str, Mapping[str, Maker]] = {
         "AccessKeyId": lambda things: things.key,
         "PolicyDocument": lambda things: DOCUMENT,
         "AssumeRolePolicyDocument": lambda things: TRUST,
+        "InstanceProfileName": lambda things: things.profile,
+        "AccountAlias": lambda things: things.name("alias"),
         "VersionId": lambda things: "v1",
         "Status": lambda things: "Inactive",
     },
@@ -278,6 +286,7 @@ OF_OPERATIONS: Mapping[str, Mapping[str, Maker]] = {
     "iam.CreateUser": {"UserName": lambda things: things.name("new")},
     "iam.CreateGroup": {"GroupName": lambda things: things.name("new")},
     "iam.CreateRole": {"RoleName": lambda things: things.name("new")},
+    "iam.CreateInstanceProfile": {"InstanceProfileName": lambda things: things.name("new")},
     "iam.CreatePolicy": {"PolicyName": lambda things: things.name("new")},
     # Without a name it is the caller's own, which is not what is asked here.
     "iam.CreateAccessKey": {"UserName": lambda things: things.user},

@@ -6,10 +6,12 @@ from awning.contracts import FindCredential, FindPolicyText, FindPrincipalIds, F
 from awning.kit.compiled import Compiled
 from awning.kit.service import Service
 from awning.services.iam import (
+    account,
     attached,
     boundaries,
     groups,
     inline,
+    instance_profiles,
     keys,
     lookup,
     offers,
@@ -24,11 +26,11 @@ SERVICE = Service(
     name="iam",
     model="iam",
     protocols=("query",),
-    modules=(users, keys, groups, roles, policies, attached, inline, boundaries, tags),
+    modules=(users, keys, groups, roles, policies, attached, inline, boundaries, tags, instance_profiles, account),
     schema=tables.SCHEMA,
     guard=lookup.guard,
     tags=lookup.tags_of,
-    condition_keys=("iam:permissionsboundary", "iam:policyarn", "iam:resourcetag/"),
+    condition_keys=("iam:passedtoservice", "iam:permissionsboundary", "iam:policyarn", "iam:resourcetag/"),
     memory=lambda db: Compiled(),
     answers={
         FindCredential: offers.find_credential,

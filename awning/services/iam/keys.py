@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from awning.contracts import FindLastUse, LastUse
 from awning.kit.call import Call
-from awning.kit.operation import Needs, operation
+from awning.kit.errors import AccessDenied
+from awning.kit.operation import Needs, Params, operation
 from awning.services.iam import lookup, tables
 from awning.services.iam.errors import LimitExceeded, NoSuchEntity
 from awning.services.iam.pages import page_of
@@ -53,6 +55,32 @@ def update_access_key(call: Call, access_key_id: str, status: str, user_name: st
 def delete_access_key(call: Call, access_key_id: str, user_name: str | None = None) -> None:
     """Delete a key."""
     tables.remove_key(call.db, _find(call, access_key_id, user_name).id)
+
+
+def _owners_arn(call: Call, params: Params) -> str | None:
+    """The ARN of whose key a request names; None for one that is not the account's, which the operation then refuses."""
+    key = tables.find_key(call.db, params["access_key_id"])
+    if key is None or key.account != call.account:
+        return None
+    user = tables.entity_of_row(call.db, key.owner) if key.owner is not None else None
+    return user.arn if user is not None else f"arn:aws:iam::{key.account}:root"
+
+
+@operation(Needs("iam:GetAccessKeyLastUsed", _owners_arn), reads=True)
+def get_access_key_last_used(call: Call, access_key_id: str) -> dict[str, Any]:
+    """Say whose a key is, and when, for which service and in which region it last signed a request."""
+    key = tables.find_key(call.db, access_key_id)
+    if key is None or key.account != call.account:
+        raise AccessDenied(
+            f"User: {call.principal.caller_arn} is not authorized to perform iam:GetAccessKeyLastUsed on resource: "
+            f"access key {access_key_id}"
+        )
+    use: LastUse | None = call.ask(FindLastUse(access_key_id))
+    user = tables.entity_of_row(call.db, key.owner) if key.owner is not None else None
+    used: dict[str, Any] = {"ServiceName": "N/A", "Region": "N/A"}
+    if use is not None:
+        used = {"LastUsedDate": use.at, "ServiceName": use.service, "Region": use.region}
+    return {"UserName": user.name if user is not None else "root", "AccessKeyLastUsed": used}
 
 
 def _owner(call: Call, user_name: str | None) -> tuple[int | None, str | None]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from awning.kit.call import Call
 from awning.kit.operation import Params
 from awning.kit.service import Guard
-from awning.services.iam import managed, tables
+from awning.services.iam import managed, resource_tables, tables
 from awning.services.iam.errors import InvalidInput, NoSuchEntity, ValidationError
 from awning.services.iam.tables import Entity, Kind, Policy
 
@@ -90,12 +90,22 @@ def own_arn(call: Call, params: Params) -> str:
     return _arn(call, "user", name) if name is not None else call.principal.arn
 
 
-def new_arn(kind: str) -> Callable[[Call, Params], str]:
-    """The ARN that what a request creates will have."""
-    parameter = f"{kind}_name"
+def new_arn(kind: str, parameter: str | None = None) -> Callable[[Call, Params], str]:
+    """The ARN that what a request creates will have; `parameter` is its name's."""
+    parameter = parameter or f"{kind}_name"
 
     def resource(call: Call, params: Params) -> str:
         return tables.arn_of(call.account, kind, params.get("path") or "/", params[parameter])
+
+    return resource
+
+
+def resource_arn(kind: str, parameter: str) -> Callable[[Call, Params], str]:
+    """The ARN of the existing resource that a request names by a parameter."""
+
+    def resource(call: Call, params: Params) -> str:
+        found = resource_tables.find(call.db, call.account, kind, params[parameter])
+        return found.arn if found else tables.arn_of(call.account, kind, "/", params[parameter])
 
     return resource
 
@@ -177,7 +187,15 @@ def conditions(call: Call, params: Params) -> dict[str, Any]:
     return result
 
 
+def passing_conditions(service: str) -> Callable[[Call, Params], dict[str, Any]]:
+    """The condition keys of a request that hands a role to a service."""
+    return lambda call, params: {**conditions(call, params), "iam:passedtoservice": service}
+
+
 def tags_of(call: Call, arn: str) -> Mapping[str, str]:
-    """The tags of the user, role or managed policy of an ARN; none where there is no such thing."""
-    found = tables.find_policy(call.db, arn) if ":policy/" in arn else tables.find_entity_by_arn(call.db, arn)
+    """The tags of what an ARN names; none where there is no such thing."""
+    if ":policy/" in arn:
+        policy = tables.find_policy(call.db, arn)
+        return policy.tags if policy is not None else {}
+    found = tables.find_entity_by_arn(call.db, arn) or resource_tables.find_by_arn(call.db, arn)
     return found.tags if found is not None else {}

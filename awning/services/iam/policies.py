@@ -146,7 +146,7 @@ def get_policy_version(call: Call, policy_arn: str, version_id: str) -> dict[str
     """Return one version with its document."""
     policy = lookup.policy(call, policy_arn)
     version = _version(call, policy, version_id)
-    return {"PolicyVersion": {"Document": encode(version.document), **_describe_version(policy, version)}}
+    return {"PolicyVersion": {"Document": encode(version.document), **describe_version(policy, version)}}
 
 
 @operation(Needs("iam:ListPolicyVersions", lookup.policy_arn), reads=True, context=lookup.conditions)
@@ -158,7 +158,7 @@ def list_policy_versions(
     own = managed.find(policy.arn)
     versions = [own[1]] if own else tables.versions_of(call.db, policy.row)
     found, more = page_of(versions, marker, max_items, lambda version: f"{2**40 - version.number:013}")
-    return {"Versions": [_describe_version(policy, version) for version in found], **more}
+    return {"Versions": [describe_version(policy, version) for version in found], **more}
 
 
 @operation(Needs("iam:SetDefaultPolicyVersion", lookup.policy_arn), context=lookup.conditions)
@@ -201,7 +201,7 @@ def _version(call: Call, policy: Policy, version_id: str) -> Version:
     return found
 
 
-def _describe_version(policy: Policy, version: Version) -> dict[str, Any]:
+def describe_version(policy: Policy, version: Version) -> dict[str, Any]:
     return {
         "VersionId": f"v{version.number}",
         "IsDefaultVersion": version.number == policy.default_version,

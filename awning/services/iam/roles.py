@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from awning.contracts import FindLastUse, LastUse
 from awning.kit.call import Call
 from awning.kit.named import Find, as_it_stands, ids_of
 from awning.kit.operation import ALL, Needs, operation
-from awning.services.iam import lookup, tables
+from awning.services.iam import lookup, resource_tables, tables
 from awning.services.iam.create import check_new, refuse_delete
 from awning.services.iam.documents import check_trust, encode
 from awning.services.iam.errors import ValidationError
@@ -21,8 +22,8 @@ _SHORTEST_SESSION = 3600
 _LONGEST_SESSION = 43200
 
 
-def describe(call: Call, role: Entity, whole: bool = True) -> dict[str, Any]:
-    """A Role as replies have it; lists leave out its boundary and tags."""
+def describe_briefly(call: Call, role: Entity) -> dict[str, Any]:
+    """A Role as it stands within other things' replies."""
     result: dict[str, Any] = {
         "Path": role.path,
         "RoleName": role.name,
@@ -30,15 +31,28 @@ def describe(call: Call, role: Entity, whole: bool = True) -> dict[str, Any]:
         "Arn": role.arn,
         "CreateDate": role.created,
         "AssumeRolePolicyDocument": encode(as_it_stands(_find(call), role.trust or "", role.trust_ids)),
-        "MaxSessionDuration": role.max_session,
     }
     if role.description is not None:
         result["Description"] = role.description
+    return result
+
+
+def describe(call: Call, role: Entity, whole: bool = True) -> dict[str, Any]:
+    """A Role as replies have it; lists leave out its boundary, its tags and when it was last used."""
+    result = describe_briefly(call, role) | {"MaxSessionDuration": role.max_session}
+    if whole:
+        result["RoleLastUsed"] = last_used(call, role)
     if whole and role.boundary is not None:
         result["PermissionsBoundary"] = {"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": role.boundary}
     if whole and role.tags:
         result["Tags"] = write_tags(role.tags)
     return result
+
+
+def last_used(call: Call, role: Entity) -> dict[str, Any]:
+    """When, and in which region, a session of the role last signed a request; empty where none was seen to."""
+    use: LastUse | None = call.ask(FindLastUse(role.id))
+    return {} if use is None else {"LastUsedDate": use.at, "Region": use.region}
 
 
 @operation(
@@ -70,7 +84,10 @@ def create_role(
         ids_of(_find(call), assume_role_policy_document),
     )  # fmt: skip
     tables.add_entity(call.db, role)
-    return {"Role": describe(call, role)}
+    made = describe(call, role)
+    # What every new role has, AWS does not say.
+    usual = {"RoleLastUsed"} | ({"MaxSessionDuration"} if max_session_duration == _SHORTEST_SESSION else set())
+    return {"Role": {name: value for name, value in made.items() if name not in usual}}
 
 
 @operation(Needs("iam:GetRole", lookup.arn("role")), reads=True, context=lookup.conditions)
@@ -130,6 +147,7 @@ def update_assume_role_policy(call: Call, role_name: str, policy_document: str) 
 def delete_role(call: Call, role_name: str) -> None:
     """Delete a role that has no policies left; its sessions end with it."""
     role = lookup.entity(call, "role", role_name)
+    refuse_delete("roles from instance profile", "remove", resource_tables.owned(call.db, role.row, "instance-profile"))
     refuse_delete("policies", "delete", tables.inline_policies(call.db, role.row))
     refuse_delete("all policies", "detach", tables.attached_policies(call.db, role.row))
     tables.remove_entity(call.db, role.row)

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 import orjson
 
+from awning.services.iam import resource_tables
 from awning.store.schema import Schema
 
 Kind = Literal["user", "role", "group"]
@@ -92,6 +93,7 @@ SCHEMA: Final = Schema(
         CREATE INDEX attachments_policy ON attachments (account, policy);
         """,
         "ALTER TABLE entities ADD COLUMN trust_ids TEXT NOT NULL DEFAULT '{}'",
+        resource_tables.MIGRATION,
     )
 )
 
@@ -406,6 +408,12 @@ def list_policies(db: sqlite3.Connection, account: str, after: str) -> list[Poli
 
 def count_policies(db: sqlite3.Connection, account: str) -> int:
     return _count(db, "SELECT COUNT(*) FROM policies WHERE account = ?", account)
+
+
+def count_versions(db: sqlite3.Connection, account: str) -> int:
+    """How many versions all of an account's policies have."""
+    query = "SELECT COUNT(*) FROM policies p JOIN policy_versions v ON v.policy = p.row WHERE p.account = ?"
+    return _count(db, query, account)
 
 
 def add_policy(db: sqlite3.Connection, policy: Policy, document: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from awning.auth.evaluate import decide
 from awning.auth.principal import Principal, root_of
-from awning.contracts import FindCredential, FindSession
+from awning.contracts import FindCredential, FindLastUse, FindSession, LastUse
 from awning.gateway.context import Context
 from awning.kit.call import Call, Facts
 from awning.kit.errors import AccessDenied
@@ -29,6 +29,7 @@ class House:
 
     def __init__(self) -> None:
         self.now = 1_700_000_000.0
+        self.used: dict[str, LastUse] = {}
         self.caller: Principal = root_of(ACCOUNT)
         self.rooms = {service.name: self._room(service) for service in (iam.SERVICE, sts.SERVICE)}
         self.iam = Client(self, "iam")
@@ -67,6 +68,8 @@ class House:
         return Call(room, facts, self.now, room.db)
 
     def ask(self, question: Any, facts: Facts | None = None) -> Any:
+        if isinstance(question, FindLastUse):
+            return self.used.get(question.id)
         for name, room in self.rooms.items():
             answer = room.service.answers.get(type(question))
             if answer is not None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from awning.auth.principal import root_of
-from awning.contracts import FindCredential, FindSession
+from awning.contracts import FindCredential, FindLastUse, FindSession
 from awning.kit.call import Facts
 from awning.kit.clock import Clock
 from awning.kit.room import Room
@@ -40,6 +40,8 @@ class Region:
         return await room.run(room.service.operations()[operation], room.call(FACTS), params)
 
     def ask(self, question: Any, facts: Facts = FACTS) -> Any:
+        if isinstance(question, FindLastUse):
+            return None
         for room in self.rooms.values():
             if type(question) in room.service.answers:
                 return room.answer(question, facts)
