@@ -46,6 +46,10 @@ def role(things: Things) -> str:
     return str(things.role["Arn"])
 
 
+def instance_profile(things: Things) -> str:
+    return f"arn:aws:iam::{ACCOUNT}:instance-profile/{things.profile}"
+
+
 def queue(things: Things) -> str:
     return things.queue_arn
 
@@ -92,6 +96,19 @@ def only(action: str, resource: Maker) -> tuple[Case, ...]:
 
 
 FURTHER: Mapping[str, tuple[Case, ...]] = {
+    "iam.create_instance_profile": (
+        Case(
+            {"Tags": fixed(TAGS)},
+            (
+                ("iam:CreateInstanceProfile", new("iam", "instance-profile")),
+                ("iam:TagInstanceProfile", new("iam", "instance-profile")),
+            ),
+        ),
+    ),
+    "iam.add_role_to_instance_profile": (
+        Case({}, (("iam:AddRoleToInstanceProfile", instance_profile), ("iam:PassRole", role))),
+    ),
+    "iam.remove_role_from_instance_profile": only("iam:RemoveRoleFromInstanceProfile", instance_profile),
     "iam.create_user": (
         Case({"Tags": fixed(TAGS)}, (("iam:CreateUser", new("iam", "user")), ("iam:TagUser", new("iam", "user")))),
     ),

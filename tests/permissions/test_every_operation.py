@@ -137,6 +137,11 @@ RENAMED = {
 """Where an operation's permission is not called like the operation. Source: the service authorization reference."""
 
 WHOLE = {
+    "iam.create_account_alias",
+    "iam.list_account_aliases",
+    "iam.delete_account_alias",
+    "iam.get_account_summary",
+    "iam.get_account_authorization_details",
     "kms.create_key",
     "kms.generate_random",
     "kms.list_aliases",
