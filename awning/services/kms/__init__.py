@@ -4,7 +4,8 @@ tables.py      all state               memory.py      what is kept of committed 
 specs.py       what each kind of key can do       ciphers.py envelope.py     the ciphers, and the ciphertexts' layout
 material.py    sealed and opened material         lookup.py using.py         from a name to a key that may be used
 guards.py conditions.py grant_tokens.py           what a key says about its users
-keys.py aliases.py policies.py tags.py grants.py encrypting.py datakeys.py signing.py     the operations
+keys.py aliases.py policies.py tags.py grants.py encrypting.py datakeys.py signing.py
+rotation.py importing.py replicas.py              the operations
 managed.py     services' own keys      offers.py      what other rooms may ask      work.py       what falls due
 """
 
@@ -18,9 +19,12 @@ from awning.services.kms import (
     encrypting,
     grants,
     guards,
+    importing,
     keys,
     memory,
     policies,
+    replicas,
+    rotation,
     signing,
     tables,
     tags,
@@ -31,7 +35,7 @@ SERVICE = Service(
     name="kms",
     model="kms",
     protocols=("json",),
-    modules=(keys, aliases, policies, tags, grants, encrypting, datakeys, signing),
+    modules=(keys, aliases, policies, tags, grants, encrypting, datakeys, signing, rotation, importing, replicas),
     schema=tables.SCHEMA,
     memory=memory.build,
     guard=guards.guard,
@@ -39,6 +43,8 @@ SERVICE = Service(
     condition_keys=conditions.KEYS,
     work=(
         Work("delete keys", work.delete_due, every=5.0),
+        Work("rotate keys", work.rotate_due, every=5.0),
+        Work("expire imported material", work.expire_material, every=5.0),
         Work("store managed keys", work.store_managed_keys, every=1.0),
     ),
 )

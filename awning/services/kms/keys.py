@@ -139,7 +139,7 @@ def metadata(call: Call, key: KeyRow) -> dict[str, Any]:
         if current.expires is not None:
             found["ValidTo"] = current.expires
     if key.spec == SYMMETRIC:
-        if current is not None:
+        if current is not None and current.sealed is not None:
             found["CurrentKeyMaterialId"] = current.material_id
         elif not key.id:
             found["CurrentKeyMaterialId"] = material_id_of(call, key.key_id, derived_raw(call, key))

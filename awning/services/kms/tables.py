@@ -241,9 +241,9 @@ def list_keys(db: sqlite3.Connection, account: str, region: str, after: int, lim
 
 
 def due(db: sqlite3.Connection, column: str, now: float, limit: int) -> list[KeyRow]:
-    """Keys for which the time in a column ("deletion", "rotation_next", "expires") has come."""
-    assert column in ("deletion", "rotation_next", "expires")
-    rows = db.execute(f"SELECT {_KEY} FROM keys WHERE {column} <= ? ORDER BY {column} LIMIT ?", (now, limit))
+    """Keys for which the time in a column ("deletion", "rotation_next", "expires") has come; only what can be used is rotated."""
+    only = {"deletion": "", "rotation_next": "AND state = 'Enabled'", "expires": ""}[column]
+    rows = db.execute(f"SELECT {_KEY} FROM keys WHERE {column} <= ? {only} ORDER BY {column} LIMIT ?", (now, limit))
     return [_key(row) for row in rows]
 
 
@@ -266,6 +266,10 @@ def materials(db: sqlite3.Connection, key: int) -> list[MaterialRow]:
 def current_material(db: sqlite3.Connection, key: int) -> MaterialRow | None:
     row = db.execute(f"SELECT {_MATERIAL} FROM materials WHERE key = ? AND state = 'CURRENT'", (key,)).fetchone()
     return None if row is None else MaterialRow._make(row)
+
+
+def delete_material(db: sqlite3.Connection, key: int, number: int) -> None:
+    db.execute("DELETE FROM materials WHERE key = ? AND number = ?", (key, number))
 
 
 def count_rotations(db: sqlite3.Connection, key: int, kind: str) -> int:

@@ -6,9 +6,11 @@ from typing import Final
 
 from awning.kit.call import Call
 from awning.services.kms import managed, tables
+from awning.services.kms.importing import expire
 from awning.services.kms.keys import store_managed
 from awning.services.kms.material import forget_later
 from awning.services.kms.memory import Memory
+from awning.services.kms.rotation import rotate
 
 _SLICE: Final = 100
 _DAY: Final = 86_400.0
@@ -32,6 +34,26 @@ def delete_due(call: Call) -> bool:
             tables.update_key(call.db, primary.id, state="PendingDeletion", deletion=due)
             forget_later(call, primary)
     return len(gone) == _SLICE
+
+
+def rotate_due(call: Call) -> bool:
+    """Give keys new material whose period is over; return whether more are left."""
+    keys = tables.due(call.db, "rotation_next", call.now, _SLICE)
+    for key in keys:
+        rotate(call, key, "AUTOMATIC")
+        period = (key.rotation_days or 0) * _DAY
+        due = key.rotation_next or call.now
+        late = max(0.0, call.now - due) // period if period else 0
+        tables.update_key(call.db, key.id, rotation_next=due + period * (late + 1))
+    return len(keys) == _SLICE
+
+
+def expire_material(call: Call) -> bool:
+    """Delete imported material whose time is over; return whether more is left."""
+    keys = tables.due(call.db, "expires", call.now, _SLICE)
+    for key in keys:
+        expire(call, key)
+    return len(keys) == _SLICE
 
 
 def store_managed_keys(call: Call) -> bool:
