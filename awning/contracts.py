@@ -164,6 +164,69 @@ class MayPublish:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """A key of KMS as other services show and check it. `state` is its KeyState."""
+
+    arn: str
+    account: str
+    key_id: str
+    state: str
+    spec: str
+    usage: str
+    manager: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindKey:
+    """The key that a client means by an id, an ARN, an alias or an alias's ARN, in an account and region. Answered by kms:
+    KeyFacts, or None. It asks for no permission; what it says is not for strangers."""
+
+    key: str
+    account: str
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class DataKey:
+    """A data key in the clear, and as its key encrypted it: what is stored. `key_arn` is the key's."""
+
+    key_arn: str
+    plain: bytes = field(repr=False)
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class GenerateDataKeyFor:
+    """Make a data key of 32 bytes for what a service encrypts at rest. Answered by kms: a DataKey.
+
+    Who asks must have kms:GenerateDataKey on the key: the client whose request is being answered, or where there is none the
+    `sender`, by the key's policy. `service` ("sqs") becomes kms:ViaService. `key` as in FindKey. Raises ServiceError by KMS's
+    codes: NotFoundException, DisabledException, KMSInvalidStateException, InvalidKeyUsageException, AccessDenied.
+    """
+
+    key: str
+    account: str
+    region: str
+    service: str
+    context: Mapping[str, str] = field(default_factory=dict)
+    sender: Sender | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DecryptDataKey:
+    """Open what GenerateDataKeyFor sealed, in the same region and with the same context. Answered by kms: a DataKey.
+
+    Who asks must have kms:Decrypt on the key, as with GenerateDataKeyFor; it raises the same, and InvalidCiphertextException.
+    """
+
+    sealed: bytes
+    region: str
+    service: str
+    context: Mapping[str, str] = field(default_factory=dict)
+    sender: Sender | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FindClient:
     """The HTTP client for what the region itself calls. Answered by the region: net.client.Client."""
 

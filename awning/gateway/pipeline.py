@@ -31,7 +31,7 @@ from awning.gateway.metrics import Requests
 from awning.gateway.pages import CERTIFICATES, Pages
 from awning.gateway.trail import Trail
 from awning.gateway.usage import Usage
-from awning.kit.call import Facts
+from awning.kit.call import Call, Facts
 from awning.kit.clock import Clock
 from awning.kit.errors import AccessDenied, InternalFailure, NotImplementedHere, RegionReset, ServiceUnavailable
 from awning.kit.randomness import Randomness
@@ -332,7 +332,6 @@ class Gateway:
         _, bound, call, params = exchange.needs()
         operation = bound.operation
         find_own = operation.context
-        tags_of = exchange.entry.room.service.tags if exchange.entry is not None else None
         exchange.context = context = Context(
             exchange.request,
             exchange.principal,
@@ -340,7 +339,7 @@ class Gateway:
             exchange.now,
             (lambda: find_own(call, params)) if find_own is not None else None,
             (lambda: request_tags(operation, call, params)) if operation.tags or operation.tag_keys else None,
-            (lambda arn: tags_of(call, arn)) if tags_of is not None else None,
+            lambda arn: self.tags_of(call, arn),
         )
 
         def allowed(
@@ -349,7 +348,7 @@ class Gateway:
             within = context.plus(further or {}, via) if further or via else context
             return self.decide(exchange, action, resource, within)
 
-        call.authorise = allowed
+        call.authorise = call.facts.authorise = allowed
         for need in operation.needs:
             resource = need.resource if isinstance(need.resource, str) else need.resource(call, params)
             if resource is None:
@@ -373,7 +372,7 @@ class Gateway:
             return Decision(True, Why.NOT_ENFORCED, None, None, list)
         call = exchange.call
         assert call is not None
-        guard = call.guarded_by(resource)
+        guard = self.asked(call, action.partition(":")[0]).guarded_by(resource)
         context.resource = resource
         if guard is None:
             account = resource.split(":", 5)[4] if resource.startswith("arn:") else ""
@@ -396,6 +395,23 @@ class Gateway:
             resource_account=guard.account,
             block_public=guard.block_public,
         )
+
+    def asked(self, call: Call, service: str) -> Call:
+        """The call, in the room of the service that has a say: where a room needs a permission of another's (a queue that is
+        encrypted needs kms:Decrypt), the key's own policy decides, not the queue's."""
+        entry = self.entries.get(service)
+        return call if entry is None or entry.room is call.room else entry.room.call(call.facts)
+
+    def tags_of(self, call: Call, arn: str) -> Mapping[str, str]:
+        """The tags of the resource of an ARN, by the room whose it is, else by the call's own."""
+        own = call.room.service.tags
+        if own is not None:
+            found = own(call, arn)
+            if found:
+                return found
+        other = self.asked(call, arn.split(":", 3)[2] if arn.count(":") > 2 else "")
+        tags = other.room.service.tags
+        return {} if other is call or tags is None else tags(other, arn)
 
     def translate(self, exchange: Exchange, refused: Refused) -> ServiceError:
         """Give a refused signature the code that the client's protocol has for it."""

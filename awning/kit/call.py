@@ -67,6 +67,8 @@ class Facts:
     method: str = "POST"
     headers: dict[bytes, bytes] = field(default_factory=dict)
     """The request's own headers, for what no model knows. Lower-case names."""
+    authorise: Callable[..., Decision] | None = field(default=None, repr=False)
+    """Decides a permission of the client, whichever room asks for it; None where no client asks."""
 
 
 class Call:
@@ -108,7 +110,7 @@ class Call:
         self.started = now
         self.db = db
         self.body: Body | None = None
-        self.authorise: Callable[..., Decision] | None = None
+        self.authorise = facts.authorise
         self.undo: list[Callable[[], None]] = []
         self.wakes: list[tuple[Hashable, int]] = []
         self.afterwards: list[Callable[[], None]] = []

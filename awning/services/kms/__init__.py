@@ -11,6 +11,7 @@ managed.py     services' own keys      offers.py      what other rooms may ask  
 
 from __future__ import annotations
 
+from awning.contracts import DecryptDataKey, FindKey, GenerateDataKeyFor
 from awning.kit.service import Service, Work
 from awning.services.kms import (
     aliases,
@@ -22,6 +23,7 @@ from awning.services.kms import (
     importing,
     keys,
     memory,
+    offers,
     policies,
     replicas,
     rotation,
@@ -41,6 +43,11 @@ SERVICE = Service(
     guard=guards.guard,
     tags=conditions.tags_of,
     condition_keys=conditions.KEYS,
+    answers={
+        FindKey: offers.find_key,
+        GenerateDataKeyFor: offers.generate_data_key_for,
+        DecryptDataKey: offers.decrypt_data_key,
+    },
     work=(
         Work("delete keys", work.delete_due, every=5.0),
         Work("rotate keys", work.rotate_due, every=5.0),

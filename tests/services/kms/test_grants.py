@@ -1,0 +1,160 @@
+"""Grants: what they permit, to whom, under which constraints; and who ends them. The decisions are the gateway's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from awning.auth.principal import Principal
+from awning.services.kms.conditions import conditions, retiring
+from awning.services.kms.errors import InvalidArnException, NotFoundException, ValidationException
+from tests.services.kms.support import ACCOUNT, OTHER, Bench, Client
+
+ANN = f"arn:aws:iam::{ACCOUNT}:user/ann"
+BOB = f"arn:aws:iam::{ACCOUNT}:user/bob"
+
+
+@pytest.fixture(autouse=True)
+def bob(bench: Bench) -> None:
+    bench.room.people[BOB] = "AIDABOB0000000000000"
+
+
+def person(arn: str, user_id: str) -> Principal:
+    return Principal("user", ACCOUNT, arn, arn, user_id, arn.rpartition("/")[2])
+
+
+def may(
+    bench: Bench, action: str, key: str, who: str = ANN, user_id: str = "AIDAANN0000000000000", **params: Any
+) -> bool:
+    call = bench.make_call(principal=person(who, user_id))
+    find = retiring if action == "RetireGrant" else conditions
+    context = {name.lower(): value for name, value in find(call, {"key_id": key, **params}).items()}
+    assert call.authorise is not None
+    return call.authorise(f"kms:{action}", f"arn:aws:kms:us-east-1:{ACCOUNT}:key/{key}", context).allowed
+
+
+def test_a_grant_permits_its_operations_at_once_until_it_is_revoked(bench: Bench, client: Client) -> None:
+    key = client.new()
+    assert not may(bench, "Encrypt", key)
+    made = client.create_grant(key_id=key, grantee_principal=ANN, operations=["Encrypt", "DescribeKey"])
+    assert may(bench, "Encrypt", key)
+    assert may(bench, "DescribeKey", key)
+    assert not may(bench, "Decrypt", key)
+    assert not may(bench, "Encrypt", key, BOB, "AIDABOB0000000000000")
+    assert not may(bench, "Encrypt", client.new())
+    bench.restart()
+    assert may(bench, "Encrypt", key)
+    client.revoke_grant(key_id=key, grant_id=made["GrantId"])
+    assert not may(bench, "Encrypt", key)
+    with pytest.raises(NotFoundException):
+        client.revoke_grant(key_id=key, grant_id=made["GrantId"])
+
+
+def test_a_grant_is_not_for_a_successor_of_the_same_name(bench: Bench, client: Client) -> None:
+    key = client.new()
+    client.create_grant(key_id=key, grantee_principal=ANN, operations=["Encrypt"])
+    assert not may(bench, "Encrypt", key, user_id="AIDASUCCESSOR0000000")
+    del bench.room.people[ANN]
+    assert client.list_grants(key_id=key)["Grants"][0]["GranteePrincipal"] == "AIDAANN0000000000000"
+
+
+@pytest.mark.parametrize(
+    ("kind", "context", "allowed"),
+    [
+        ("EncryptionContextSubset", {"a": "1"}, True),
+        ("EncryptionContextSubset", {"a": "1", "b": "2"}, True),
+        ("EncryptionContextSubset", {"A": "1"}, False),
+        ("EncryptionContextSubset", {"a": "2"}, False),
+        ("EncryptionContextSubset", None, False),
+        ("EncryptionContextEquals", {"a": "1"}, True),
+        ("EncryptionContextEquals", {"a": "1", "b": "2"}, False),
+        ("EncryptionContextEquals", None, False),
+    ],
+)
+def test_a_constraint_is_about_the_encryption_context(
+    bench: Bench, client: Client, kind: str, context: dict[str, str] | None, allowed: bool
+) -> None:
+    key = client.new()
+    client.create_grant(
+        key_id=key, grantee_principal=ANN, operations=["Decrypt", "DescribeKey"], constraints={kind: {"a": "1"}}
+    )
+    assert may(bench, "Decrypt", key, encryption_context=context) is allowed
+    assert may(bench, "DescribeKey", key)
+
+
+@pytest.mark.parametrize(
+    ("operations", "constraints", "allowed"),
+    [
+        (["Encrypt"], {"EncryptionContextSubset": {"a": "1"}}, True),
+        (["Encrypt"], {"EncryptionContextEquals": {"a": "1", "b": "2"}}, True),
+        (["Encrypt"], {"EncryptionContextSubset": {"b": "1"}}, False),
+        (["Encrypt"], None, False),
+        (["Encrypt", "Decrypt"], {"EncryptionContextSubset": {"a": "1"}}, False),
+    ],
+)
+def test_a_grantee_may_only_grant_what_it_has(
+    bench: Bench, client: Client, operations: list[str], constraints: Any, allowed: bool
+) -> None:
+    key = client.new()
+    client.create_grant(
+        key_id=key,
+        grantee_principal=ANN,
+        operations=["Encrypt", "CreateGrant"],
+        constraints={"EncryptionContextSubset": {"a": "1"}},
+    )
+    assert may(bench, "CreateGrant", key, operations=operations, constraints=constraints) is allowed
+
+
+def test_a_grant_is_retired_by_whom_it_says(bench: Bench, client: Client) -> None:
+    key = client.new()
+    made = client.create_grant(key_id=key, grantee_principal=ANN, retiring_principal=BOB, operations=["Encrypt"])
+    other = client.create_grant(key_id=key, grantee_principal=ANN, operations=["Decrypt", "RetireGrant"])
+    bob: dict[str, Any] = {"who": BOB, "user_id": "AIDABOB0000000000000"}
+    assert may(bench, "RetireGrant", key, grant_id=made["GrantId"], **bob)
+    assert not may(bench, "RetireGrant", key, grant_id=other["GrantId"], **bob)
+    assert not may(bench, "RetireGrant", key, grant_id=made["GrantId"])
+    assert may(bench, "RetireGrant", key, grant_id=other["GrantId"])
+    assert [one["GrantId"] for one in client.list_retirable_grants(retiring_principal=BOB)["Grants"]] == [
+        made["GrantId"]
+    ]
+    client.retire_grant(grant_token=made["GrantToken"])
+    assert [one["GrantId"] for one in client.list_grants(key_id=key)["Grants"]] == [other["GrantId"]]
+
+
+def test_the_same_request_under_a_name_makes_no_second_grant(client: Client) -> None:
+    key = client.new()
+    given: dict[str, Any] = {"key_id": key, "grantee_principal": ANN, "operations": ["Encrypt"], "name": "n"}
+    first, again = client.create_grant(**given), client.create_grant(**given)
+    assert first["GrantId"] == again["GrantId"]
+    assert first["GrantToken"] != again["GrantToken"]
+    other = client.create_grant(**{**given, "operations": ["Decrypt"]})
+    assert other["GrantId"] != first["GrantId"]
+    assert client.retire_grant(grant_token=again["GrantToken"]) is None
+    assert len(client.list_grants(key_id=key)["Grants"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("params", "error"),
+    [
+        ({"grantee_principal": f"arn:aws:iam::{ACCOUNT}:user/nobody", "operations": ["Encrypt"]}, InvalidArnException),
+        ({"grantee_principal": "nobody", "operations": ["Encrypt"]}, InvalidArnException),
+        ({"grantee_principal": ANN, "operations": ["Sign"]}, ValidationException),
+        ({"operations": ["Encrypt"]}, ValidationException),
+        ({"grantee_service_principal": "rds.amazonaws.com", "operations": ["Encrypt"]}, ValidationException),
+    ],
+)
+def test_some_grants_cannot_be(client: Client, params: Any, error: Any) -> None:
+    with pytest.raises(error):
+        client.create_grant(key_id=client.new(), **params)
+
+
+def test_another_account_needs_the_keys_consent(bench: Bench, client: Client, other: Client) -> None:
+    key = client.new()
+    arn = client.describe(key)["Arn"]
+    assert other.describe_key(key_id=arn)["KeyMetadata"]["Arn"] == arn  # found; whether it may is decided before
+    call = bench.make_call(OTHER)
+    assert call.authorise is not None
+    assert not call.authorise("kms:DescribeKey", arn).allowed
+    with pytest.raises(NotFoundException):
+        other.disable_key(key_id=arn)
