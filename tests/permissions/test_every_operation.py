@@ -147,6 +147,7 @@ WHOLE = {
     "kms.list_aliases",
     "kms.list_keys",
     "kms.list_retirable_grants",
+    "kms.replicate_key",
     "s3.list_buckets",
     "sns.check_if_phone_number_is_opted_out",
     "sns.create_sms_sandbox_phone_number",

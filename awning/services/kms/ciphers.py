@@ -13,11 +13,12 @@ from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, hmac, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, mlkem, padding, rsa, utils
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap_with_padding
 
+from awning.services.kms.seeded import SEEDED
 from awning.services.kms.specs import Spec
 
 _HASHES: Final[Mapping[str, Callable[[], hashes.HashAlgorithm]]] = {
@@ -32,13 +33,6 @@ _CURVES: Final[Mapping[str, Callable[[], ec.EllipticCurve]]] = {
     "ECC_NIST_P384": ec.SECP384R1,
     "ECC_NIST_P521": ec.SECP521R1,
     "ECC_SECG_P256K1": ec.SECP256K1,
-}
-_SEEDED: Final[Mapping[str, Any]] = {
-    "ML_DSA_44": mldsa.MLDSA44PrivateKey,
-    "ML_DSA_65": mldsa.MLDSA65PrivateKey,
-    "ML_DSA_87": mldsa.MLDSA87PrivateKey,
-    "ML_KEM_768": mlkem.MLKEM768PrivateKey,
-    "ML_KEM_1024": mlkem.MLKEM1024PrivateKey,
 }
 _SALT: Final = 16
 _NONCE: Final = 12
@@ -69,11 +63,11 @@ def make_private(spec: Spec) -> Any:
             return ec.generate_private_key(_CURVES[spec.name]())
         case "ed25519":
             return ed25519.Ed25519PrivateKey.generate()
-    return _SEEDED[spec.name].generate()
+    return SEEDED[spec.name].generate()
 
 
 def _stored(private: Any, spec: Spec) -> bytes:
-    if spec.name in _SEEDED:
+    if spec.name in SEEDED:
         return bytes(private.private_bytes_raw())
     return bytes(private.private_bytes(_DER, _PKCS8, serialization.NoEncryption()))
 
@@ -85,8 +79,8 @@ def pkcs8(private: Any) -> bytes:
 
 def load(spec: Spec, material: bytes) -> Any:
     """A private key from material that was made or checked here."""
-    if spec.name in _SEEDED:
-        return _SEEDED[spec.name].from_seed_bytes(material)
+    if spec.name in SEEDED:
+        return SEEDED[spec.name].from_seed_bytes(material)
     return serialization.load_der_private_key(material, None, unsafe_skip_rsa_key_validation=True)
 
 
@@ -114,7 +108,7 @@ def check(spec: Spec, material: bytes) -> None:
         case "ed25519":
             fits = isinstance(private, ed25519.Ed25519PrivateKey)
         case _:
-            fits = isinstance(private, _SEEDED[spec.name])
+            fits = isinstance(private, SEEDED[spec.name])
     if not fits:
         raise BadMaterial(f"This is no private key of {spec.name}.")
 

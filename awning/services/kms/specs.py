@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from awning.services.kms.seeded import SEEDED
+
 SYMMETRIC: Final = "SYMMETRIC_DEFAULT"
 ENCRYPT: Final = "ENCRYPT_DECRYPT"
 SIGN: Final = "SIGN_VERIFY"
@@ -66,6 +68,7 @@ SPECS: Final[Mapping[str, Spec]] = {
         *(Spec(f"ML_DSA_{size}", "ml-dsa", usages={SIGN: ("ML_DSA_SHAKE_256",)}) for size in (44, 65, 87)),
         *(Spec(f"ML_KEM_{size}", "ml-kem", usages={ENCAPSULATE: ("ML_KEM",)}) for size in (768, 1024)),
     )
+    if spec.kind not in ("ml-dsa", "ml-kem") or spec.name in SEEDED
 }
 """The specs that there are here; SM2 (China's regions alone) and ML_KEM_512 are refused by name."""
 
