@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from awning.cli.control import ask
+from awning.cli.fault import Fault
 from awning.cli.folders import add_data, data_folder
+from awning.cli.tables import plain, wide_console
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the log or the mail; returns 0, or 2 where there is no mail of a name."""
+    """Print the log or the mail; returns 0."""
     return _mail(arguments) if arguments.action == "mail" else _log(arguments)
 
 
@@ -46,28 +48,30 @@ def _mail(arguments: argparse.Namespace) -> int:
     if arguments.name is not None:
         path = spool / f"{Path(arguments.name).name.removesuffix('.eml')}.eml"
         if not path.is_file():
-            print(f"There is no mail {arguments.name} in {spool}.", file=sys.stderr)
-            return 2
+            raise Fault(f"There is no mail {arguments.name} in {spool}.")
         sys.stdout.write(path.read_text("utf-8", "replace"))
         return 0
+    if arguments.limit < 1:
+        raise Fault("The limit must be at least 1.")
     found: list[dict[str, Any]] = []
     # Their names begin with the time at which they were written.
     for path in sorted(spool.glob("*.eml"), reverse=True):
         message = email.message_from_bytes(path.read_bytes(), _class=EmailMessage, policy=email.policy.default)
-        if arguments.target in (None, str(message["To"])) and len(found) < arguments.limit:
+        if arguments.target in (None, str(message["To"])):
             found.append({"name": path.stem, "to": str(message["To"]), "subject": str(message["Subject"])})
+        if len(found) == arguments.limit:
+            break
     found.reverse()
     if arguments.json:
         for entry in found:
             print(json.dumps(entry))
         return 0
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("name", "to", "subject (not sent)")
     for entry in found:
-        table.add_row(entry["name"], entry["to"], entry["subject"])
-    Console().print(table)
+        table.add_row(*(plain(entry[name]) for name in ("name", "to", "subject")))
+    wide_console().print(table)
     return 0
 
 
@@ -83,12 +87,11 @@ def _log(arguments: argparse.Namespace) -> int:
         for entry in found["entries"]:
             print(json.dumps(entry))
         return 0
-    from rich.console import Console
     from rich.table import Table
 
     table = Table("at (UTC)", "kind", "to", "about", "message (logged, not sent)")
     for entry in found["entries"]:
         at = datetime.fromtimestamp(entry["at"], UTC).strftime("%Y-%m-%d %H:%M:%S")
-        table.add_row(at, entry["kind"], entry["target"], entry["about"], entry["body"])
-    Console().print(table)
+        table.add_row(at, entry["kind"], *(plain(entry[name]) for name in ("target", "about", "body")))
+    wide_console().print(table)
     return 0

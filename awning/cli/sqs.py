@@ -22,6 +22,7 @@ from awning.cli.control import ask
 from awning.cli.env import variables
 from awning.cli.fault import Fault
 from awning.cli.folders import add_data, data_folder
+from awning.cli.tables import plain, wide_console
 
 _BATCH = 10
 _LOOK = 0.2
@@ -133,17 +134,15 @@ def _peek(place: _Place, arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(answer, indent=2))
         return 0
-    from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     table = Table("sent (UTC)", "state", "received", "id", "body")
     for message in answer["messages"]:
         state = message["state"] + (f" until {_clock(message['until'])}" if message["until"] else "")
         body = " ".join(message["body"][: _WIDTH + 1].split())
         cut = body if len(message["body"]) <= _WIDTH else f"{body[:_WIDTH]}… ({len(message['body']):,} characters)"
-        table.add_row(_clock(message["sent"]), state, str(message["received"]), message["id"], Text(cut))
-    console = Console()
+        table.add_row(_clock(message["sent"]), state, str(message["received"]), message["id"], plain(cut))
+    console = wide_console()
     console.print(table)
     console.print(
         f"{place.name}: {answer['visible']:,} visible, {answer['in_flight']:,} in flight, {answer['delayed']:,} delayed",
