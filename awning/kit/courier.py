@@ -34,13 +34,16 @@ _PATIENCE = Patience()
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """How many deliveries may leave the region at the same time: in all, to one destination, and to one that failed at its
-    last try; destinations that fail leave `reserved` ones to the others. `seconds` bounds each."""
+    """How many deliveries may leave the region at the same time: to destinations that are well, to one of them, to one that
+    ails, to all that ail, and in all. It ails who failed at the last try, or takes longer than `slow` seconds: that is
+    seen while it still takes them, so who never replies holds the others up no longer. `seconds` bounds each."""
 
     total: int = 256
     each: int = 16
     ailing: int = 4
-    reserved: int = 128
+    ailing_total: int = 128
+    most: int = 768
+    slow: float = 1.0
     seconds: float = 120.0
 
 
@@ -83,7 +86,7 @@ class Courier:
         self._posts: dict[Room | None, Post] = {}
         self._post_of: dict[str, Post] = {}
         self._carriers: dict[int, asyncio.Task[None]] = {}
-        self._ailing_under_way = 0
+        self._ailing: set[int] = set()
 
     def kick(self) -> None:
         """Look at the outbox now."""
@@ -250,8 +253,9 @@ class Courier:
         """Start what is due and has a slot, a letter of each destination in turn; True where there is more to look at."""
         leaving, slots = self.leaving, self.slots
         for _ in range(_LANES_AT_ONCE):
-            ailing_too = self._ailing_under_way < slots.total - slots.reserved
-            lane = leaving.take(ailing_too) if len(self._carriers) < slots.total else None
+            under_way, ailing = len(self._carriers), len(self._ailing)
+            free = under_way - ailing < slots.total and under_way < slots.most
+            lane = leaving.take(ailing < slots.ailing_total) if free else None
             if lane is None:
                 return False
             letter = self._next_of(lane)
@@ -260,8 +264,9 @@ class Courier:
             lane.under_way.add(letter.seq)
             if len(lane.under_way) < self._slots_of(lane):
                 leaving.wake(lane)
-            self._ailing_under_way += lane.ailing
-            carry = self._carry(lane, letter, lane.ailing)
+            if lane.ailing:
+                self._ailing.add(letter.seq)
+            carry = self._carry(lane, letter)
             self._carriers[letter.seq] = asyncio.create_task(carry, name=f"{self.room.name}.carry.{letter.seq}")
         return True
 
@@ -287,9 +292,18 @@ class Courier:
             self.leaving.close(lane)
         return None
 
-    async def _carry(self, lane: Lane, letter: Letter, ailing: bool) -> None:
+    def _note_slow(self, lane: Lane, letter: Letter) -> None:
+        """A delivery takes long: its slot is one of the ailing from now on, and another may start in its place."""
+        lane.ailing = True
+        self._ailing.add(letter.seq)
+        self._news.set()
+
+    async def _carry(self, lane: Lane, letter: Letter) -> None:
         """Take one delivery out of the region, and file what came of it."""
         parcel = Parcel(letter, None)
+        loop = asyncio.get_running_loop()
+        slow_at = loop.time() + self.slots.slow
+        alarm = loop.call_at(slow_at, self._note_slow, lane, letter)
         try:
             try:
                 parcel.delivery = delivery = self._open(letter)
@@ -300,11 +314,13 @@ class Courier:
                 parcel.came = True
             except Exception as error:
                 parcel.error = error
-            lane.ailing = not parcel.came
+            lane.ailing = not parcel.came or loop.time() >= slow_at
+            alarm.cancel()
             await self._file((parcel,))
         finally:
+            alarm.cancel()
             del self._carriers[letter.seq]
-            self._ailing_under_way -= ailing
+            self._ailing.discard(letter.seq)
             lane.under_way.discard(letter.seq)
             self.leaving.wake(lane)
             self._news.set()

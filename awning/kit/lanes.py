@@ -16,7 +16,7 @@ Key = tuple[str, str]
 
 @dataclass(slots=True)
 class Lane:
-    """One destination. `under_way`: sequence numbers that are being delivered. `ailing`: its last try failed."""
+    """One destination. `under_way`: sequence numbers that are being delivered. `ailing`: its last try failed or was slow."""
 
     arn: str
     group: str
@@ -86,6 +86,8 @@ class Lanes:
 
     def take(self, ailing: bool) -> Lane | None:
         """Return the next lane that is ready: a healthy one, or, where `ailing` ones may go, one of those."""
+        while self._healthy and self._healthy[0].ailing:
+            self._ailing.append(self._healthy.popleft())  # it fell ill while it waited for its turn
         queue = self._healthy if self._healthy else self._ailing if ailing else None
         if not queue:
             return None

@@ -381,7 +381,7 @@ def test_a_dead_web_hook_with_50000_letters_costs_a_healthy_one_nothing(workshop
 
 def test_destinations_that_fail_leave_slots_to_the_others(workshop: Workshop) -> None:
     outside = Outside()
-    slots = Slots(total=8, each=2, ailing=1, reserved=4)
+    slots = Slots(total=8, each=2, ailing=1, ailing_total=4)
 
     async def scenario() -> None:
         async with scene(workshop, carries={CarryNote: outside.carry}, slots=slots) as it:
@@ -396,6 +396,36 @@ def test_destinations_that_fail_leave_slots_to_the_others(workshop: Workshop) ->
             await until(lambda: len(outside.came) == 50)
             assert outside.hanging == 4
             assert outside.most["fine"] <= 2
+
+    run(scenario())
+
+
+def test_destinations_that_never_reply_give_their_slots_back_before_they_are_given_up(workshop: Workshop) -> None:
+    outside = Outside()
+    slots = Slots(total=8, each=2, ailing=1, ailing_total=4, slow=0.02)
+
+    async def scenario() -> None:
+        async with scene(workshop, carries={CarryNote: outside.carry}, slots=slots) as it:
+            dead = [f"dead{number}" for number in range(20)]
+            await send(it.sender, *(CarryNote(arn, text=arn) for arn in dead for _ in range(3)))
+            await until(lambda: outside.hanging >= 20)  # more than all slots: every one of them was tried
+            await send(it.sender, *(CarryNote("fine", text=f"f{number}") for number in range(50)))
+            await until(lambda: len(outside.came) == 50)
+            assert outside.most["fine"] <= 2
+
+    run(scenario())
+
+
+def test_slow_destinations_are_not_carried_to_beyond_measure(workshop: Workshop) -> None:
+    outside = Outside()
+    slots = Slots(total=4, each=1, ailing=1, ailing_total=4, most=12, slow=0.005)
+
+    async def scenario() -> None:
+        async with scene(workshop, carries={CarryNote: outside.carry}, slots=slots) as it:
+            await send(it.sender, *(CarryNote(f"dead{number}", text="x") for number in range(40)))
+            await until(lambda: outside.hanging == 12)
+            await asyncio.sleep(0.05)
+            assert outside.hanging == 12
 
     run(scenario())
 

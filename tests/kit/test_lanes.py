@@ -67,3 +67,14 @@ def test_a_complaint_is_made_once_a_minute_and_the_others_counted() -> None:
     for number in range(1000):
         complaints.make(number, f"about {number}", now=162)
     assert len(said) < 110
+
+
+def test_a_lane_that_falls_ill_while_it_waits_goes_behind_the_healthy_ones() -> None:
+    lanes = Lanes()
+    ill, well = lanes.open(("ill", "")), lanes.open(("well", ""))
+    lanes.wake(ill)
+    lanes.wake(well)
+    ill.ailing = True
+    assert lanes.take(True) is well
+    assert lanes.take(False) is None
+    assert lanes.take(True) is ill
