@@ -9,7 +9,8 @@ from awning.gateway.metrics import Requests, escape, header, histogram
 from awning.kit.call import service_facts
 from awning.kit.room import Room
 
-_LAG_EVERY = 0.25
+_LAG_EVERY = 0.02
+"""Seconds. What holds the loop between two looks is seen less this much, so they are not far apart."""
 
 
 class Exposition:
