@@ -21,7 +21,7 @@ _SECONDS = 15.0
 """How long an endpoint has to reply."""
 
 _AGENT = b"Amazon Simple Notification Service Agent"
-_PASSWORD = re.compile(r"(?<=//)([^/@:]*):[^/@]*@")
+_PASSWORD = re.compile(r"^([a-zA-Z]+://[^/?#@:]*):[^/?#]*@")
 
 
 def is_endpoint(endpoint: str, protocol: str) -> bool:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from awning.kit.errors import NotImplementedHere
-from awning.services.sns import work
+from awning.services.sns import webhooks, work
 from awning.services.sns.errors import InvalidParameterException, NotFoundException
 from tests.services.sns.support import ACCOUNT, OTHER, Bench, Client, document, queue_arn
 
@@ -232,3 +232,16 @@ def test_policies_that_are_no_json_are_refused_as_by_the_service(client: Client)
             "was expecting double-quote to start field name\n at [Source: "
         )
         assert str(caught.value).endswith("line: 1, column: 2]")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "told"),
+    [
+        ("http://user:secret@hook.test/x", "http://user:****@hook.test/x"),
+        ("http://user:sec@ret@hook.test/x@y:z", "http://user:****@hook.test/x@y:z"),
+        ("https://:secret@hook.test", "https://:****@hook.test"),
+        ("http://hook.test/a:b@c?d=//e:f@g", "http://hook.test/a:b@c?d=//e:f@g"),
+    ],
+)
+def test_no_part_of_a_password_is_shown(endpoint: str, told: str) -> None:
+    assert webhooks.shown(endpoint) == told
