@@ -343,3 +343,25 @@ def _rest(delivery: PublishToTopic) -> tuple[Any, ...]:
         delivery.message,
         delivery.subject,
     )
+
+
+def test_a_batch_to_many_subscriptions_is_parted_and_stays_in_order(bench: Bench, client: Client) -> None:
+    topic = client.fifo()
+    for number in range(100):
+        client.queue(topic, f"jobs{number}.fifo")
+    batches: list[str] = []
+    bench.writer.set_trace_callback(batches.append)
+    entries = [
+        {"Id": f"e{number}", "Message": f"m{number}", "MessageGroupId": "g", "MessageDeduplicationId": f"d{number}"}
+        for number in range(7)
+    ]
+    done = client.publish_batch(topic_arn=topic, publish_batch_request_entries=entries)
+    bench.writer.set_trace_callback(None)
+    assert sum(statement == "SAVEPOINT unit" for statement in batches) == 4  # two messages, 200 letters, in each
+    assert [each["Id"] for each in done["Successful"]] == [entry["Id"] for entry in entries]
+    letters = [document(letter)["Message"] for letter in bench.sent() if letter.arn.endswith(":jobs7.fifo")]
+    assert letters == [entry["Message"] for entry in entries]
+    entries[6]["MessageGroupId"] = "not a group"
+    with pytest.raises(InvalidParameterException):
+        client.publish_batch(topic_arn=topic, publish_batch_request_entries=entries)
+    assert bench.sent() == []
