@@ -138,6 +138,8 @@ RENAMED = {
 
 WHOLE = {
     "iam.create_account_alias",
+    "iam.simulate_custom_policy",
+    "iam.get_context_keys_for_custom_policy",
     "iam.list_account_aliases",
     "iam.delete_account_alias",
     "iam.get_account_summary",

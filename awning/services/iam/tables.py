@@ -17,7 +17,7 @@ from awning.services.iam import resource_tables
 from awning.store.schema import Schema
 
 Kind = Literal["user", "role", "group"]
-_KINDS: Final[Mapping[str, Kind]] = MappingProxyType({"user": "user", "role": "role", "group": "group"})
+KINDS: Final[Mapping[str, Kind]] = MappingProxyType({"user": "user", "role": "role", "group": "group"})
 
 SCHEMA: Final = Schema(
     migrations=(
@@ -201,7 +201,7 @@ def find_entity_by_arn(db: sqlite3.Connection, arn: str) -> Entity | None:
     parts = arn.split(":", 5)
     if len(parts) != 6 or parts[:4] != ["arn", "aws", "iam", ""]:
         return None
-    kind = _KINDS.get(parts[5].partition("/")[0])
+    kind = KINDS.get(parts[5].partition("/")[0])
     found = find_entity(db, parts[4], kind, arn.rpartition("/")[2]) if kind is not None else None
     return found if found is not None and found.arn == arn else None
 
