@@ -74,15 +74,19 @@ _OF_REQUEST: Final[Mapping[str, str]] = {
     "retiring_principal": "kms:RetiringPrincipal",
     "operations": "kms:GrantOperations",
 }
-_DEFAULTS: Final[Mapping[str, str]] = {
-    "encryption_algorithm": "SYMMETRIC_DEFAULT",
-    "message_type": "RAW",
-}
+_ENCRYPTS: Final = frozenset(
+    {"plaintext", "ciphertext_blob", "number_of_bytes", "key_spec", "key_pair_spec", "encryption_context"}
+)
+"""One of these has a request that encrypts or decrypts, by the default algorithm where it says none."""
 
 
 def conditions(call: Call, params: Params) -> dict[str, Any]:
     """KMS's own condition keys for a call."""
-    given = {**{name: value for name, value in _DEFAULTS.items() if name in params}, **params}
+    given = dict(params)
+    if not _ENCRYPTS.isdisjoint(params):
+        given.setdefault("encryption_algorithm", "SYMMETRIC_DEFAULT")
+    if "signing_algorithm" in params:
+        given.setdefault("message_type", "RAW")
     found: dict[str, Any] = {
         name: given[parameter] for parameter, name in _OF_REQUEST.items() if given.get(parameter) is not None
     }
