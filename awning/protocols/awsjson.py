@@ -408,7 +408,9 @@ class JsonFormat:
         facts = context.facts
         code = json_code(known, facts)
         prefix = facts.modelled_prefix if known.modelled else _VALIDATION.get(code, _CORAL)
-        body: dict[str, Any] = {"__type": prefix + code, message_name(known.shape): error.message}
+        body: dict[str, Any] = {"__type": prefix + code}
+        if error.message:
+            body[message_name(known.shape)] = error.message
         body.update(json_members(known.shape, error.members))
         headers = [
             (b"content-type", f"application/x-amz-json-{context.metadata.get('jsonVersion', '1.0')}".encode()),

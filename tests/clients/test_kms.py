@@ -131,6 +131,14 @@ def test_conditions_hold(region: LiveRegion, kms: Any, name: str) -> None:
     assert not may(**{"ForAllValues:StringEquals": {"kms:EncryptionContextKeys": ["team"]}})
 
 
+def test_an_error_without_a_message_has_none(kms: Any) -> None:
+    blob = kms.encrypt(KeyId=kms.create_key()["KeyMetadata"]["KeyId"], Plaintext=b"x")["CiphertextBlob"]
+    with pytest.raises(kms.exceptions.InvalidCiphertextException) as refused:
+        kms.decrypt(CiphertextBlob=blob[:-1])
+    assert refused.value.response["Error"] == {"Message": "", "Code": "InvalidCiphertextException"}
+    assert "message" not in refused.value.response
+
+
 def test_the_command_line_goes_its_round(aws: Callable[..., Any], name: str, tmp_path: Path) -> None:
     key = aws("kms", "create-key", "--description", "round")["KeyMetadata"]["KeyId"]
     aws("kms", "create-alias", "--alias-name", f"alias/{name}", "--target-key-id", key)

@@ -12,10 +12,6 @@ class AlreadyExistsException(ServiceError):
     """There is an alias, or a replica, of this name."""
 
 
-class ConflictException(ServiceError):
-    """Another change of the key is under way."""
-
-
 class DisabledException(ServiceError):
     """The key is disabled."""
 
