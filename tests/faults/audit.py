@@ -17,15 +17,32 @@ _REFERENCES = (
     ("objects without a content", "SELECT key FROM objects WHERE content NOT IN (SELECT content FROM contents)"),
     ("uploads without a content", "SELECT key FROM uploads WHERE content IS NOT NULL AND content NOT IN "
                                   "(SELECT content FROM contents)"),
+    ("versions without a content", "SELECT key FROM versions WHERE content IS NOT NULL AND content NOT IN "
+                                   "(SELECT content FROM contents)"),
     ("contents that nothing refers to", "SELECT content FROM contents WHERE content NOT IN (SELECT content FROM objects) "
+                                        "AND content NOT IN (SELECT content FROM versions WHERE content IS NOT NULL) "
                                         "AND content NOT IN (SELECT content FROM uploads WHERE content IS NOT NULL)"),
+    ("contents that two refer to", "SELECT content, count(*) FROM (SELECT content FROM objects UNION ALL SELECT content "
+                                   "FROM versions WHERE content IS NOT NULL UNION ALL SELECT content FROM uploads "
+                                   "WHERE content IS NOT NULL) GROUP BY content HAVING count(*) > 1"),
+    ("keys with two null versions", "SELECT o.key FROM objects o JOIN versions v ON v.bucket = o.bucket AND v.key = o.key "
+                                    "WHERE o.version IS NULL AND v.version IS NULL"),
+    ("versions newer than the current one", "SELECT o.key FROM objects o JOIN versions v ON v.bucket = o.bucket AND "
+                                            "v.key = o.key WHERE v.age <= coalesce(o.age, 0)"),
+    ("hidden keys without a delete marker", "SELECT key, min(age) AS age FROM versions v WHERE (bucket, key) NOT IN "
+                                            "(SELECT bucket, key FROM objects) GROUP BY bucket, key HAVING (SELECT n.content "
+                                            "FROM versions n WHERE n.bucket = v.bucket AND n.key = v.key "
+                                            "ORDER BY n.age LIMIT 1) IS NOT NULL"),
+    ("versions in a bucket without versioning", "SELECT v.key FROM versions v LEFT JOIN buckets b USING (bucket) "
+                                                "WHERE b.versioning IS NULL"),
     ("parts of no content", "SELECT content, number FROM parts WHERE content NOT IN (SELECT content FROM contents)"),
     ("objects of no bucket", "SELECT key FROM objects WHERE bucket NOT IN (SELECT bucket FROM buckets)"),
     ("policies of no bucket", "SELECT policy FROM policies WHERE policy NOT IN "
                               "(SELECT policy FROM buckets WHERE policy IS NOT NULL)"),
     ("notifications of no bucket", "SELECT notification FROM notifications WHERE notification NOT IN "
                                    "(SELECT notification FROM buckets WHERE notification IS NOT NULL)"),
-    ("wrong counters", "SELECT c.bucket, c.objects, c.bytes, count(o.key), total(o.size) FROM counters c LEFT JOIN objects o "
+    ("wrong counters", "SELECT c.bucket, c.objects, c.bytes, count(o.key), total(o.size) FROM counters c LEFT JOIN "
+                       "(SELECT bucket, key, size FROM objects UNION ALL SELECT bucket, key, size FROM versions) o "
                        "ON o.bucket = c.bucket GROUP BY c.bucket HAVING c.objects <> count(o.key) OR c.bytes <> total(o.size)"),
     ("garbage", "SELECT blob FROM _garbage"),
     ("doomed contents", "SELECT content FROM doomed_contents"),
@@ -47,7 +64,8 @@ def faults_in(data: Path) -> list[str]:
                 found.append(f"{what}: {rows}")
         named = dict(
             db.execute(
-                "SELECT blob, o.size FROM contents c LEFT JOIN objects o USING (content) WHERE blob IS NOT NULL "
+                "SELECT blob, o.size FROM contents c LEFT JOIN (SELECT content, size FROM objects UNION ALL "
+                "SELECT content, size FROM versions) o USING (content) WHERE blob IS NOT NULL "
                 "UNION ALL SELECT blob, size FROM parts WHERE blob IS NOT NULL"
             )
         )

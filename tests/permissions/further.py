@@ -84,6 +84,9 @@ def source(things: Things) -> dict[str, str]:
 
 MOVING = tuple((f"sqs:{name}", queue) for name in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes"))
 NULL = {"VersionId": fixed("null")}
+FROM_NULL: Mapping[str, Maker] = {
+    "CopySource": lambda things: {"Bucket": things.bucket, "Key": things.object, "VersionId": "null"}
+}
 TAGGED = {"Tagging": fixed("team=a")}
 OWNED = {"ACL": fixed("bucket-owner-full-control")}
 COPY = {"Key": fixed("copy"), "CopySource": source}
@@ -167,8 +170,12 @@ FURTHER: Mapping[str, tuple[Case, ...]] = {
             {**COPY, **TAGGED, "TaggingDirective": fixed("REPLACE")}, (*COPYING, ("s3:PutObjectTagging", key("copy")))
         ),
         Case({**COPY, **OWNED}, (*COPYING, ("s3:PutObjectAcl", key("copy")))),
+        Case({**COPY, **FROM_NULL}, (("s3:PutObject", key("copy")), ("s3:GetObjectVersion", key()))),
     ),
-    "s3.upload_part_copy": (Case({}, (("s3:PutObject", key()), ("s3:GetObject", key()))),),
+    "s3.upload_part_copy": (
+        Case({}, (("s3:PutObject", key()), ("s3:GetObject", key()))),
+        Case(FROM_NULL, (("s3:PutObject", key()), ("s3:GetObjectVersion", key()))),
+    ),
     "s3.put_object_tagging": (Case(NULL, (("s3:PutObjectVersionTagging", key()),)),),
     "s3.get_object_tagging": (Case(NULL, (("s3:GetObjectVersionTagging", key()),)),),
     "s3.delete_object_tagging": (Case(NULL, (("s3:DeleteObjectVersionTagging", key()),)),),

@@ -23,6 +23,7 @@ from awning.services.s3 import (
     versions,
 )
 from awning.services.s3.memory import Memory
+from awning.services.s3.schema import SCHEMA
 from awning.services.s3.work import forget_completed, sweep_deleted
 
 Labels = tuple[tuple[str, str], ...]
@@ -56,7 +57,7 @@ SERVICE = Service(
         configurations,
         notifications,
     ),
-    schema=tables.SCHEMA,
+    schema=SCHEMA,
     memory=Memory,
     guard=policies.guard,
     condition_keys=conditions.KEYS,

@@ -152,10 +152,10 @@ def location(call: Call, bucket: str, key: str = "") -> str:
 
 @operation(Needs("s3:DeleteBucket", names.of_bucket), anonymous=True, context=of_request)
 def delete_bucket(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> None:
-    """Delete a bucket that has no objects; its unfinished uploads go with it."""
+    """Delete a bucket that has no objects, no older versions and no delete markers; its unfinished uploads go with it."""
     found = find(call, bucket, expected_bucket_owner)
     if not tables.is_empty(call.db, found.bucket):
-        raise errors.BucketNotEmpty(bucket)
+        raise errors.BucketNotEmpty(bucket, found.versioning is not None)
     tables.delete_bucket(call.db, found)
     call.after(call.memory.known.clear)
 
@@ -224,13 +224,6 @@ def get_bucket_ownership_controls(call: Call, bucket: str, expected_bucket_owner
     """Every bucket is owned by its owner alone: ACLs are off."""
     find(call, bucket, expected_bucket_owner)
     return {"OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}}
-
-
-@operation(Needs("s3:GetBucketVersioning", names.of_bucket), reads=True, anonymous=True, context=of_request)
-def get_bucket_versioning(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> dict[str, Any]:
-    """A bucket that never was versioned answers with neither status nor MFA delete."""
-    find(call, bucket, expected_bucket_owner)
-    return {}
 
 
 @operation(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from awning.services.s3 import errors, names, tables
+from awning.services.s3 import errors, names, tables, version_tables
 
 if TYPE_CHECKING:
     from awning.kit.call import Call
@@ -154,27 +154,39 @@ def of_request(call: Call, params: Mapping[str, Any]) -> dict[str, Any]:
     """The condition keys that every request has (Service Authorization Reference, "Condition keys for Amazon S3")."""
     headers = call.facts.headers
     context: dict[str, Any] = {}
-    version, _, place = (call.facts.signed or "").partition("-")
-    if version:
+    signature, _, place = (call.facts.signed or "").partition("-")
+    if signature:
         context["s3:authType"] = _PLACES.get(place, "POST")
-        context["s3:signatureversion"] = "AWS4-HMAC-SHA256" if version == "v4" else "AWS"
-    if "key" in params or "delete" in params:
+        context["s3:signatureversion"] = "AWS4-HMAC-SHA256" if signature == "v4" else "AWS"
+    version = params.get("version_id")
+    if version is not None:
+        context.update(of_version(call, version))
+    elif "key" in params or "delete" in params:
         context["s3:ExistingObjectTag/"] = partial(_existing_tags, call)
-    if params.get("version_id") is not None:
-        context["s3:VersionId"] = params["version_id"]
     digest = headers.get(b"x-amz-content-sha256")
     if digest is not None:
         context["s3:x-amz-content-sha256"] = digest.decode("latin-1")
     return context
 
 
-def _existing_tags(call: Call, arn: str) -> dict[str, str]:
-    """The tags of the object that a decision is about: of a copy it is the source for one, the destination for another."""
+def of_version(call: Call, version: str) -> dict[str, Any]:
+    """Those of what is done to a version."""
+    return {"s3:VersionId": version, "s3:ExistingObjectTag/": partial(_existing_tags, call, version=version)}
+
+
+def _existing_tags(call: Call, arn: str, version: str | None = None, of: str = "") -> dict[str, str]:
+    """The tags of the object that a decision is about: of a copy it is the source for one, the destination for another.
+
+    version: where one is named; `of`: the ARN that it is a version of, where the call has several.
+    """
     bucket, _, key = arn[len(names.bucket_arn("")) :].partition("/")
-    found = tables.find_named_object(call.db, bucket, key.encode("utf-8", "surrogateescape"), body=False)
-    if found is None or found[1] is None or not found[1].tags:
-        return {}
-    return {name.lower(): value for name, value in orjson.loads(found[1].tags)}
+    raw_key = key.encode("utf-8", "surrogateescape")
+    if version is None or of not in ("", arn):
+        both = tables.find_named_object(call.db, bucket, raw_key, body=False)
+        tags = both[1].tags if both is not None and both[1] is not None else None
+    else:
+        tags = version_tables.tags_of(call.db, bucket, raw_key, version)
+    return {name.lower(): value for name, value in orjson.loads(tags or b"[]")}
 
 
 def of_listing(call: Call, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -206,6 +218,11 @@ def of_write(call: Call, params: Mapping[str, Any]) -> dict[str, Any]:
         value = params.get(name)
         if value is not None:
             context[key] = value
+    if params.get("copy_source"):
+        bucket, source, version = names.copy_source(params["copy_source"])
+        if version is not None:
+            tags = partial(_existing_tags, call, version=version, of=names.object_arn(bucket, source))
+            context["s3:VersionId"], context["s3:ExistingObjectTag/"] = version, tags
     tagging = params.get("tagging")
     if tagging:
         pairs = _tags(tagging)

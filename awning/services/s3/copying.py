@@ -5,16 +5,26 @@ The source is read as it was when the copy began; the copy becomes visible in on
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
-from awning.services.s3 import checksums, conditions, errors, names, objects, reading, receiving, tables
+from awning.services.s3 import checksums, conditions, errors, names, objects, reading, receiving, tables, version_ids
 from awning.services.s3.checksums import Wanted
 from awning.services.s3.conditions import of_write
-from awning.services.s3.tables import Object
+from awning.services.s3.tables import Bucket, Object
+from awning.services.s3.version_tables import Marker
+
+
+class Source(NamedTuple):
+    """What a copy reads. `named`: its version was."""
+
+    bucket: str
+    key: str
+    named: bool
+    object: Object
 
 
 def source_of(
@@ -25,27 +35,41 @@ def source_of(
     if_none_match: str | None,
     since: Any,
     unmodified_since: Any,
-) -> tuple[str, str, Object]:
-    """Return bucket, key and object of a copy's source. Raises NoSuchKey, PreconditionFailed.
+) -> Source:
+    """Return a copy's source. Raises NoSuchKey, NoSuchVersion, PreconditionFailed.
 
     A source bucket may be in any region.
     """
-    bucket, key = names.copy_source(copy_source)
+    bucket, key, version = names.copy_source(copy_source)
     found = tables.find_bucket(call.db, bucket)
     if found is None:
         raise errors.NoSuchBucket(bucket)
     if owner is not None and owner != found.account:
         raise errors.AccessDenied("Access Denied")
-    source = tables.find_object(call.db, found.bucket, names.key_bytes(key))
-    if source is None:
-        raise objects.missing(call, bucket, key)
+    source = _source(call, found, key, version)
     conditions.check_copy(source.etag, source.modified, if_match, if_none_match, since, unmodified_since)
-    return bucket, key, source
+    return Source(bucket, key, version is not None, source)
+
+
+def _source(call: Call, found: Bucket, key: str, version: str | None) -> Object:
+    """Return a copy's source; `version` of what is returned is None only in a bucket that never was versioned."""
+    if version is None:
+        stored = tables.find_object(call.db, found.bucket, names.key_bytes(key))
+        if stored is None:
+            raise objects.missing(call, found, key)
+        return stored if found.versioning is None else stored._replace(version=stored.version or version_ids.NULL)
+    there = objects.version_of(call, found, key, version, "x-amz-copy-source", body=True)
+    if isinstance(there, Marker):
+        raise errors.InvalidRequest(
+            "The source of a copy request may not specifically refer to a delete marker by version id."
+        )
+    return there
 
 
 @operation(
     Needs("s3:PutObject", names.of_object),
     Needs("s3:GetObject", names.of_source),
+    Needs("s3:GetObjectVersion", names.of_source_version),
     Needs("s3:PutObjectTagging", names.of_tagged_object),
     Needs("s3:PutObjectAcl", names.of_acl_object),
     honours={
@@ -89,22 +113,21 @@ async def copy_object(
     """Copy an object of at most 5 GB, with its metadata and tags, or with new ones."""
     objects.check_acl(acl)
     raw_key = names.key_bytes(key)
-    replaced = (content_type, cache_control, content_disposition, content_encoding, content_language, expires, metadata)
-    headers = objects.headers_of(*replaced)
+    headers = objects.headers_of(
+        content_type, cache_control, content_disposition, content_encoding, content_language, expires, metadata
+    )
     tags = objects.tags_of(tagging)
     begun = objects.early_checks(call, bucket, expected_bucket_owner, key, raw_key, if_match, if_none_match).bucket
     matching = (copy_source_if_match, copy_source_if_none_match)
     dates = (copy_source_if_modified_since, copy_source_if_unmodified_since)
-    from_bucket, from_key, source = source_of(call, copy_source, expected_source_bucket_owner, *matching, *dates)
-    if (from_bucket, from_key) == (bucket, key):
+    read = source_of(call, copy_source, expected_source_bucket_owner, *matching, *dates)
+    source = read.object
+    if (read.bucket, read.key, read.named) == (bucket, key, False):
         _check_itself(metadata_directive, storage_class, source)
-    if source.size > receiving.LARGEST_PUT:
-        raise errors.InvalidRequest(
-            f"The specified copy source is larger than the maximum allowable size for a copy source: "
-            f"{receiving.LARGEST_PUT}"
-        )
+    check_size(source.size)
     headers = headers if metadata_directive == "REPLACE" else source.headers
-    tags = tags if tagging_directive == "REPLACE" else _copied_tags(call, source, from_bucket, from_key, bucket, key)
+    if tagging_directive != "REPLACE":
+        tags = _copied_tags(call, read, names.object_arn(bucket, key))
     wanted = Wanted(
         checksums.BY_NAME[checksum_algorithm] if checksum_algorithm else checksums.algorithm_of(source.kind)
     )
@@ -112,7 +135,7 @@ async def copy_object(
     received = await receiving.receive(call, wanted, None, blocks)
     kind = checksums.kind_of(wanted.algorithm, checksums.FULL_OBJECT)
     content = objects.new_content(received, kind, headers, tags, storage_class)
-    modified = await receiving.commit(
+    modified, version = await receiving.commit(
         call,
         content.stored,
         objects.publish,
@@ -126,8 +149,9 @@ async def copy_object(
         if_none_match,
         "ObjectCreated:Copy",
     )
-    shown = checksums.shown(kind, content.checksum)
-    return {"CopyObjectResult": {"ETag": content.etag, "LastModified": modified, **shown}}
+    shown = {"ETag": content.etag, "LastModified": modified, **checksums.shown(kind, content.checksum)}
+    versions = {"VersionId": version, "CopySourceVersionId": source.version}
+    return {"CopyObjectResult": shown, **{name: value for name, value in versions.items() if value is not None}}
 
 
 def _check_itself(directive: str | None, storage_class: str | None, source: Object) -> None:
@@ -139,12 +163,22 @@ def _check_itself(directive: str | None, storage_class: str | None, source: Obje
         )
 
 
-def _copied_tags(call: Call, source: Object, from_bucket: str, from_key: str, bucket: str, key: str) -> bytes | None:
+def check_size(size: int) -> None:
+    """Raises InvalidRequest for more than may be copied at once."""
+    if size > receiving.LARGEST_PUT:
+        raise errors.InvalidRequest(
+            f"The specified copy source is larger than the maximum allowable size for a copy source: "
+            f"{receiving.LARGEST_PUT}"
+        )
+
+
+def _copied_tags(call: Call, source: Source, target: str) -> bytes | None:
     """Return the source's tags; who copies them must be allowed to read and to write them."""
-    if source.tags is None or not orjson.loads(source.tags):
+    if source.object.tags is None or not orjson.loads(source.object.tags):
         return None
     if call.authorise is not None:
-        reads = call.allowed("s3:GetObjectTagging", names.object_arn(from_bucket, from_key))
-        if not reads.allowed or not call.allowed("s3:PutObjectTagging", names.object_arn(bucket, key)).allowed:
+        action = "s3:GetObjectVersionTagging" if source.named else "s3:GetObjectTagging"
+        reads = call.allowed(action, names.object_arn(source.bucket, source.key))
+        if not reads.allowed or not call.allowed("s3:PutObjectTagging", target).allowed:
             raise errors.AccessDenied("Access Denied")
-    return source.tags
+    return source.object.tags

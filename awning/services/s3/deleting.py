@@ -1,6 +1,7 @@
 """Deleting: DeleteObject and DeleteObjects.
 
-What is not there counts as deleted; a large deletion is committed in slices, each key on its own permission.
+Where there are versions, a deletion that names none puts a delete marker before them. What is not there counts as
+deleted; a large deletion is committed in slices, each key on its own permission.
 """
 
 from __future__ import annotations
@@ -9,15 +10,19 @@ from typing import Any
 
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
-from awning.services.s3 import buckets, conditions, errors, names, notifications, receiving, tables
+from awning.services.s3 import buckets, conditions, errors, history, names, notifications, receiving, tables
 from awning.services.s3.conditions import of_request
+from awning.services.s3.history import Removed
 from awning.services.s3.tables import Bucket
+from awning.services.s3.version_ids import NULL
 
 MOST_KEYS = 1000
 SLICE = 200
 """Keys deleted in one batch: a few milliseconds of statements."""
 SLICE_TOLD = 50
-"""As many, where each is told to somebody."""
+"""As many, where each is told to somebody, or leaves versions."""
+NOTHING_MD5 = "d41d8cd98f00b204e9800998ecf8427e"
+"""What events call a delete marker's ETag."""
 
 
 @operation(
@@ -34,15 +39,25 @@ def delete_object(
     if_match: str | None = None,
     expected_bucket_owner: str | None = None,
 ) -> dict[str, Any]:
-    """Delete an object; with If-Match only if it is there and has this ETag."""
-    names.check_version(version_id)
+    """Delete an object or a version of it; with If-Match only if it is there and has this ETag."""
     found = buckets.find(call, bucket, expected_bucket_owner)
-    _delete(call, found, key, if_match)
-    return {}
+    removed = _delete(call, found, key, version_id, if_match)
+    if removed is None:
+        return {}
+    return {"VersionId": removed.version, **({"DeleteMarker": True} if removed.marker else {})}
 
 
-def _delete(call: Call, bucket: Bucket, key: str, if_match: str | None, told: bool = False) -> None:
-    """Delete what is there under a key. `told`: that it is gone is told even where nothing was there."""
+def _delete(
+    call: Call, bucket: Bucket, key: str, version: str | None, if_match: str | None, told: bool = False
+) -> Removed | None:
+    """Delete what is there under a key; return None in a bucket that never was versioned.
+
+    told: that it is gone is told even where nothing was there.
+    """
+    if bucket.versioning is not None:
+        return _delete_versioned(call, bucket, key, version, if_match)
+    if version is not None and history.wanted(version) != (None, None):
+        raise errors.InvalidArgument("Invalid version id specified", "versionId", version)
     raw_key = names.key_bytes(key)
     old = tables.etag_and_content(call.db, bucket.bucket, raw_key)
     if if_match is not None:
@@ -51,6 +66,26 @@ def _delete(call: Call, bucket: Bucket, key: str, if_match: str | None, told: bo
         tables.delete_object(call.db, call.blobs, bucket.bucket, raw_key, old)
     if bucket.notification is not None and (told or old is not None):
         notifications.notify(call, bucket, "ObjectRemoved:Delete", key)
+    return None
+
+
+def _delete_versioned(call: Call, bucket: Bucket, key: str, version: str | None, if_match: str | None) -> Removed:
+    """Delete a version for good, or, where none is named, hide all with a delete marker."""
+    raw_key = names.key_bytes(key)
+    if version is not None:
+        removed = history.remove(call, bucket, raw_key, version, if_match)
+        if removed is not None and bucket.notification is not None:
+            notifications.notify(call, bucket, "ObjectRemoved:Delete", key, version=version)
+        return removed or Removed(version, False)
+    old = tables.etag_and_content(call.db, bucket.bucket, raw_key)
+    if if_match is not None:
+        conditions.check_write(key, old[0] if old else None, if_match, None)
+    marker = history.hide(call, bucket, raw_key, old is not None)
+    if bucket.notification is not None:
+        told = None if marker.version == NULL else marker.version
+        event = "ObjectRemoved:DeleteMarkerCreated"
+        notifications.notify(call, bucket, event, key, etag=NOTHING_MD5, version=told)
+    return marker
 
 
 @operation(
@@ -70,7 +105,8 @@ async def delete_objects(
 ) -> dict[str, Any]:
     """Delete up to 1,000 objects; each is allowed, and may fail, on its own."""
     receiving.check_document(call, checksum_algorithm, required=True)
-    step = SLICE if buckets.find(call, bucket, expected_bucket_owner).notification is None else SLICE_TOLD
+    begun = buckets.find(call, bucket, expected_bucket_owner)
+    step = SLICE if begun.notification is None and begun.versioning is None else SLICE_TOLD
     asked = delete.get("Objects", [])
     if not 1 <= len(asked) <= MOST_KEYS:
         raise errors.MalformedXML
@@ -82,17 +118,17 @@ async def delete_objects(
         for entry in asked[start : start + step]:
             version = entry.get("VersionId")
             action = "s3:DeleteObject" if version is None else "s3:DeleteObjectVersion"
-            context = None if version is None else {"s3:VersionId": version}
+            context = None if version is None else conditions.of_version(call, version)
             if call.allowed(action, names.object_arn(bucket, entry["Key"]), context).allowed:
                 wanted.append(entry)
             else:
                 failed.append({**_named(entry), "Code": "AccessDenied", "Message": "Access Denied"})
-        refused = await call.commit(_delete_slice, bucket, expected_bucket_owner, wanted) if wanted else {}
-        for index, entry in enumerate(wanted):
-            if index in refused:
-                failed.append({**_named(entry), **refused[index]})
+        outcomes = await call.commit(_delete_slice, bucket, expected_bucket_owner, wanted) if wanted else []
+        for entry, outcome in zip(wanted, outcomes, strict=True):
+            if "Code" in outcome:
+                failed.append({**_named(entry), **outcome})
             elif not quiet:
-                deleted.append(_named(entry))
+                deleted.append({**_named(entry), **outcome})
     return {"Deleted": deleted, "Errors": failed}
 
 
@@ -101,17 +137,26 @@ def _named(entry: dict[str, Any]) -> dict[str, Any]:
     return {name: entry[name] for name in ("Key", "VersionId") if entry.get(name) is not None}
 
 
-def _delete_slice(
-    call: Call, bucket: str, owner: str | None, entries: list[dict[str, Any]]
-) -> dict[int, dict[str, str]]:
-    """Delete in one batch; return the code and message of each entry that is refused, by its index."""
+def _shown(removed: Removed | None) -> dict[str, Any]:
+    if removed is None or not removed.marker:
+        return {}
+    return {"DeleteMarker": True, "DeleteMarkerVersionId": removed.version}
+
+
+def _delete_slice(call: Call, bucket: str, owner: str | None, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Delete in one batch; return of each entry the code and message of its refusal, or what its reply adds."""
     found = buckets.find(call, bucket, owner)
-    refused: dict[int, dict[str, str]] = {}
-    for index, entry in enumerate(entries):
+    outcomes: list[dict[str, Any]] = []
+    for entry in entries:
+        version = entry.get("VersionId")
         try:
-            names.check_version(entry.get("VersionId"))
             # S3 tells of each key of a DeleteObjects, there or not.
-            _delete(call, found, entry["Key"], entry.get("ETag"), told=True)
+            removed = _delete(call, found, entry["Key"], version, entry.get("ETag"), told=True)
+        except errors.InvalidArgument:
+            gone = errors.NoSuchVersion(entry["Key"], str(version))
+            outcomes.append({"Code": gone.code, "Message": gone.message})
         except errors.ServiceError as error:
-            refused[index] = {"Code": error.code, "Message": error.message}
-    return refused
+            outcomes.append({"Code": error.code, "Message": error.message})
+        else:
+            outcomes.append(_shown(removed))
+    return outcomes

@@ -53,8 +53,11 @@ class BucketAlreadyOwnedByYou(ServiceError):
 class BucketNotEmpty(ServiceError):
     status = 409
 
-    def __init__(self, bucket: str) -> None:
-        super().__init__("The bucket you tried to delete is not empty", BucketName=bucket)
+    def __init__(self, bucket: str, versioned: bool) -> None:
+        message = "The bucket you tried to delete is not empty"
+        super().__init__(
+            f"{message}. You must delete all versions in the bucket." if versioned else message, BucketName=bucket
+        )
 
 
 class EntityTooLarge(ServiceError):
@@ -77,6 +80,11 @@ class EntityTooSmall(ServiceError):
 
 class IllegalLocationConstraintException(ServiceError):
     pass
+
+
+class IllegalVersioningConfigurationException(ServiceError):
+    def __init__(self) -> None:
+        super().__init__("The Versioning element must be specified")
 
 
 class IncompleteBody(ServiceError):
@@ -198,6 +206,19 @@ class MethodNotAllowed(ServiceError):
     status = 405
 
 
+class DeleteMarkerInTheWay(ServiceError):
+    """What a request names is a delete marker, which can only be deleted."""
+
+    code = "MethodNotAllowed"
+    status = 405
+
+    def __init__(self, method: str) -> None:
+        super().__init__(
+            "The specified method is not allowed against this resource.", Method=method, ResourceType="DeleteMarker"
+        )
+        self.headers = [(b"allow", b"DELETE")]
+
+
 class MissingContentLength(ServiceError):
     status = 411
 
@@ -262,8 +283,8 @@ class NoSuchUpload(ServiceError):
 class NoSuchVersion(ServiceError):
     status = 404
 
-    def __init__(self, version: str) -> None:
-        super().__init__("The specified version does not exist.", VersionId=version)
+    def __init__(self, key: str, version: str) -> None:
+        super().__init__("The specified version does not exist.", Key=key, VersionId=version)
 
 
 class NoSuchWebsiteConfiguration(ServiceError):

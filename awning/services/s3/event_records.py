@@ -29,8 +29,7 @@ MEANS: Final[Mapping[str, frozenset[str]]] = {
     **{f"s3:{family}:{kind}": frozenset({f"{family}:{kind}"}) for family, kinds in _FAMILIES.items() for kind in kinds},
     f"s3:{_LOST}": frozenset({_LOST}),
 }
-"""What a configuration may name, and the events that it means: all that can come about here. Delete markers and lost objects
-never do: no bucket is versioned, and nothing is lost."""
+"""What a configuration may name, and the events that it means: all that can come about here. Lost objects never do."""
 
 _SEQUENCED: Final = ("ObjectCreated", "ObjectRemoved")
 _VERSIONS: Final = {"ObjectCreated": "2.1", "ObjectRemoved": "2.1"}

@@ -21,6 +21,7 @@ from awning.services.s3 import (
     conditions,
     copying,
     errors,
+    history,
     names,
     notifications,
     objects,
@@ -224,6 +225,7 @@ async def upload_part(
 @operation(
     Needs("s3:PutObject", names.of_object),
     Needs("s3:GetObject", names.of_source),
+    Needs("s3:GetObjectVersion", names.of_source_version),
     anonymous=True,
     context=of_write,
 )
@@ -247,20 +249,17 @@ async def upload_part_copy(
     upload = open_upload(call, bucket, expected_bucket_owner, key, upload_id)
     matching = (copy_source_if_match, copy_source_if_none_match)
     dates = (copy_source_if_modified_since, copy_source_if_unmodified_since)
-    _, _, source = copying.source_of(call, copy_source, expected_source_bucket_owner, *matching, *dates)
+    source = copying.source_of(call, copy_source, expected_source_bucket_owner, *matching, *dates).object
     first, end = conditions.copy_range(copy_source_range, source.size) if copy_source_range else (0, source.size)
-    if end - first > receiving.LARGEST_PUT:
-        raise errors.InvalidRequest(
-            f"The specified copy source is larger than the maximum allowable size for a copy source: "
-            f"{receiving.LARGEST_PUT}"
-        )
+    copying.check_size(end - first)
     wanted = Wanted(checksums.algorithm_of(upload.kind))
     received = await receiving.receive(call, wanted, None, reading.blocks_of(call, source, first, end))
     modified = await receiving.commit(
         call, received.stored, publish_part, bucket, expected_bucket_owner, key, upload_id, part_number, received
     )
     shown = {wanted.algorithm.member: checksums.encode(received.checksum)} if upload.chosen else {}
-    return {"CopyPartResult": {"ETag": f'"{received.md5.hex()}"', "LastModified": modified, **shown}}
+    result = {"CopyPartResult": {"ETag": f'"{received.md5.hex()}"', "LastModified": modified, **shown}}
+    return result if source.version is None else {**result, "CopySourceVersionId": source.version}
 
 
 @operation(Needs("s3:AbortMultipartUpload", names.of_object), anonymous=True, context=of_request)
@@ -383,26 +382,34 @@ def publish_upload(
     plan: Plan,
     if_match: str | None,
     if_none_match: str | None,
-) -> bool:
-    """Make an upload's parts the key's object, unless the upload changed since the plan: then False. Runs in a batch."""
+) -> dict[str, Any] | None:
+    """Make an upload's parts the key's object; return what is kept of the answer. Runs in a batch.
+
+    None: nothing was done, for the upload changed since the plan.
+    """
     db = call.db
     found = buckets.find(call, bucket, owner)
     raw_key = names.key_bytes(key)
     upload = open_upload(call, bucket, owner, key, upload_id)
     if upload.changes != plan.changes:
-        return False
+        return None
     assert upload.content is not None
     old = tables.etag_and_content(db, found.bucket, raw_key)
     conditions.check_write(key, old[0] if old else None, if_match, if_none_match)
     tables.drop_parts(db, call.blobs, upload.content, plan.unused)
     now = int(call.now)
-    answer = {"asked": plan.asked, "etag": plan.etag, "checksum": plan.checksum.hex()}
-    tables.complete_upload(db, upload, plan.checksum, plan.layout, now, answer)
     row = (plan.size, now, plan.etag, upload.kind, upload.storage_class, upload.content)
-    tables.put_object(db, call.blobs, found.bucket, raw_key, row, old)
+    version = None
+    if found.versioning is None:
+        tables.put_object(db, call.blobs, found.bucket, raw_key, row, old)
+    else:
+        version = history.put(call, found, raw_key, row, old is not None)
+    answer = {"asked": plan.asked, "etag": plan.etag, "checksum": plan.checksum.hex(), "version": version}
+    tables.complete_upload(db, upload, plan.checksum, plan.layout, now, answer)
     if found.notification is not None:
-        notifications.notify(call, found, "ObjectCreated:CompleteMultipartUpload", key, plan.size, plan.etag)
-    return True
+        event = "ObjectCreated:CompleteMultipartUpload"
+        notifications.notify(call, found, event, key, plan.size, plan.etag, version)
+    return answer
 
 
 @operation(
@@ -441,33 +448,29 @@ async def complete_multipart_upload(
     digest = hashlib.sha256(orjson.dumps([(p["PartNumber"], p["ETag"].strip('"')) for p in asked])).hexdigest()
     for _ in range(TRIES):
         if upload.content is None:
-            return _answer_again(call, bucket, key, upload, digest, len(asked))
+            answer = orjson.loads(upload.answer or b"{}")
+            if answer.get("asked") != digest:
+                raise errors.NoSuchUpload(upload_id)
+            return _answer(call, bucket, key, answer, upload, len(asked))
         wanted = checksums.whole(values, upload.kind, len(asked))
         plan = await _plan(call, upload, asked, digest)
         _check_whole(upload, plan, wanted, checksum_type, mpu_object_size)
         done = await call.commit(
             publish_upload, bucket, expected_bucket_owner, key, upload_id, plan, if_match, if_none_match
         )
-        if done:
-            return _answer(call, bucket, key, plan.etag, upload, plan.checksum, len(asked))
+        if done is not None:
+            return _answer(call, bucket, key, done, upload, len(asked))
         upload = find_upload(call, bucket, expected_bucket_owner, key, upload_id)
     raise errors.OperationAborted
 
 
-def _answer_again(call: Call, bucket: str, key: str, upload: Upload, digest: str, parts: int) -> dict[str, Any]:
-    answer = orjson.loads(upload.answer or b"{}")
-    if answer.get("asked") != digest:
-        raise errors.NoSuchUpload(upload.upload)
-    return _answer(call, bucket, key, answer["etag"], upload, bytes.fromhex(answer["checksum"]), parts)
-
-
-def _answer(
-    call: Call, bucket: str, key: str, etag: str, upload: Upload, checksum: bytes, parts: int
-) -> dict[str, Any]:
-    return {
+def _answer(call: Call, bucket: str, key: str, kept: dict[str, Any], upload: Upload, parts: int) -> dict[str, Any]:
+    """Return a completion's reply from what publish_upload() kept of it."""
+    result = {
         "Location": buckets.location(call, bucket, key),
         "Bucket": bucket,
         "Key": key,
-        "ETag": etag,
-        **checksums.shown(upload.kind, checksum, parts),
+        "ETag": kept["etag"],
+        **checksums.shown(upload.kind, bytes.fromhex(kept["checksum"]), parts),
     }
+    return result if kept.get("version") is None else {**result, "VersionId": kept["version"]}

@@ -21,8 +21,6 @@ _ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
 _RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3", "-an")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}")
-_VERSION = re.compile(r"[A-Za-z0-9._]{32}")
-"""The form of the ids that S3 makes."""
 _TAG = re.compile(r"[\w\s+\-=.:/@]*")
 
 MAX_KEY = 1024
@@ -78,10 +76,16 @@ def of_object(call: Call, params: Mapping[str, Any]) -> str:
     return _in_existing(call, params["bucket"], f"arn:aws:s3:::{params['bucket']}/{params['key']}")
 
 
-def of_source(call: Call, params: Mapping[str, Any]) -> str:
-    """For Needs: the ARN of the object that a copy reads. Raises NoSuchBucket."""
-    bucket, key = copy_source(params["copy_source"])
-    return _in_existing(call, bucket, object_arn(bucket, key))
+def of_source(call: Call, params: Mapping[str, Any]) -> str | None:
+    """For Needs: the ARN of the object that a copy reads, where it names no version. Raises NoSuchBucket."""
+    bucket, key, version = copy_source(params["copy_source"])
+    return _in_existing(call, bucket, object_arn(bucket, key)) if version is None else None
+
+
+def of_source_version(call: Call, params: Mapping[str, Any]) -> str | None:
+    """For Needs: the ARN of the object that a copy reads a version of. Raises NoSuchBucket."""
+    bucket, key, version = copy_source(params["copy_source"])
+    return None if version is None else _in_existing(call, bucket, object_arn(bucket, key))
 
 
 def _in_existing(call: Call, bucket: str, arn: str) -> str:
@@ -111,20 +115,10 @@ def of_version(call: Call, params: Mapping[str, Any]) -> str | None:
     return of_object(call, params) if params.get("version_id") is not None else None
 
 
-def check_version(version: str | None) -> None:
-    """Only the null version exists in buckets that never were versioned. Raises NoSuchVersion, InvalidArgument."""
-    if version is None or version == "null":
-        return
-    if _VERSION.fullmatch(version):
-        raise errors.NoSuchVersion(version)
-    raise errors.InvalidArgument("Invalid version id specified", "versionId", version)
-
-
-def copy_source(text: str) -> tuple[str, str]:
-    """Return bucket and key of an x-amz-copy-source value: `/bucket/key`, URL-encoded, its slash optional."""
-    path, _, query = text.partition("?")
-    if query and query != "versionId=null":
-        raise errors.NotImplementedHere(f"A copy source's {query.partition('=')[0]} is not implemented.")
+def copy_source(text: str) -> tuple[str, str, str | None]:
+    """Return bucket, key and version id of an x-amz-copy-source value: `/bucket/key?versionId=id`, URL-encoded, its first slash
+    optional."""
+    path, separator, version = text.partition("?versionId=")
     path = unquote(path)
     if path.startswith("arn:"):
         raise errors.NotImplementedHere("An access point's ARN as a copy source is not implemented.")
@@ -133,7 +127,7 @@ def copy_source(text: str) -> tuple[str, str]:
         raise errors.InvalidArgument(
             "Copy Source must mention the source bucket and key: sourcebucket/sourcekey", "x-amz-copy-source", text
         )
-    return bucket, key
+    return bucket, key, version if separator else None
 
 
 def owner_id(account: str) -> str:

@@ -12,10 +12,23 @@ import orjson
 
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
-from awning.services.s3 import buckets, checksums, conditions, errors, names, notifications, receiving, tables
+from awning.services.s3 import (
+    buckets,
+    checksums,
+    conditions,
+    errors,
+    history,
+    names,
+    notifications,
+    receiving,
+    tables,
+    version_ids,
+    version_tables,
+)
 from awning.services.s3.conditions import of_request, of_write
 from awning.services.s3.receiving import Received
 from awning.services.s3.tables import Bucket, NewContent
+from awning.services.s3.version_tables import Marker
 
 STORAGE_CLASSES = frozenset(
     {"STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR"}
@@ -90,8 +103,8 @@ def publish(
     if_match: str | None,
     if_none_match: str | None,
     event: str,
-) -> int:
-    """Make a content the key's object; return when it was modified, in seconds. Runs in a batch.
+) -> tuple[int, str | None]:
+    """Make a content the key's object; return when it was modified, in seconds, and its version's id. Runs in a batch.
 
     begun: the number of the bucket that was there at the beginning; another of its name gets nothing. event: what is told of it
     ("ObjectCreated:Put"). Raises NoSuchBucket.
@@ -107,15 +120,19 @@ def publish(
     if if_match is not None or if_none_match is not None:
         conditions.check_write(key, old[0] if old else None, if_match, if_none_match)
     now = int(call.now)
-    if old is not None and tables.replace_content(db, old[1], content):
+    if found.versioning is None and old is not None and tables.replace_content(db, old[1], content):
         number = old[1]
     else:
         number = tables.insert_content(db, content)
     row = (content.size, now, content.etag, content.kind, content.storage_class, number)
-    tables.put_object(db, call.blobs, found.bucket, raw_key, row, old)
+    version = None
+    if found.versioning is None:
+        tables.put_object(db, call.blobs, found.bucket, raw_key, row, old)
+    else:
+        version = history.put(call, found, raw_key, row, old is not None)
     if found.notification is not None:
-        notifications.notify(call, found, event, key, content.size, content.etag)
-    return now
+        notifications.notify(call, found, event, key, content.size, content.etag, version)
+    return now, version
 
 
 @operation(
@@ -157,7 +174,7 @@ async def put_object(
     tagging: str | None = None,
     expected_bucket_owner: str | None = None,
 ) -> dict[str, Any]:
-    """Store an object, whole or not at all; what was there under the key is replaced."""
+    """Store an object, whole or not at all; what was there under the key is replaced, or kept as an older version."""
     given = (checksum_crc64_nvme, checksum_crc32, checksum_crc32_c, checksum_sha1, checksum_sha256, checksum_sha512)
     wanted = checksums.wanted(
         call, checksum_algorithm, (*given, checksum_md5, checksum_xxhash64, checksum_xxhash3, checksum_xxhash128)
@@ -178,7 +195,7 @@ async def put_object(
         received = await receiving.receive(call, wanted, md5)
     kind = checksums.kind_of(wanted.algorithm, checksums.FULL_OBJECT)
     content = new_content(received, kind, headers, tags, storage_class)
-    await receiving.commit(
+    _, version = await receiving.commit(
         call,
         content.stored,
         publish,
@@ -192,7 +209,8 @@ async def put_object(
         if_none_match,
         "ObjectCreated:Post" if call.facts.method == "POST" else "ObjectCreated:Put",
     )
-    return {"ETag": content.etag, **checksums.shown(kind, content.checksum)}
+    result = {"ETag": content.etag, **checksums.shown(kind, content.checksum)}
+    return result if version is None else {**result, "VersionId": version}
 
 
 def early_checks(
@@ -214,28 +232,38 @@ def early_checks(
     return found
 
 
-def missing(call: Call, bucket: str, key: str) -> errors.ServiceError:
+def missing(call: Call, bucket: Bucket, key: str) -> errors.ServiceError:
     """Return what a caller is told of an object that is not there: only who may list the bucket may know that.
 
-    S3 API reference, GetObject, "Permissions": 404 with s3:ListBucket, 403 without it.
+    S3 API reference, GetObject, "Permissions": 404 with s3:ListBucket, 403 without it. A delete marker shows in the headers.
     """
-    if call.authorise is not None and not call.allowed("s3:ListBucket", names.bucket_arn(bucket)).allowed:
+    if call.authorise is not None and not call.allowed("s3:ListBucket", names.bucket_arn(bucket.name)).allowed:
         return errors.AccessDenied("Access Denied")
-    return errors.NoSuchKey(key)
+    error = errors.NoSuchKey(key)
+    if bucket.versioning is not None:
+        marker = version_tables.latest_marker(call.db, bucket.bucket, names.key_bytes(key))
+        if marker is not None:
+            error.headers = _of_marker(marker)
+    return error
+
+
+def _of_marker(marker: Marker) -> list[tuple[bytes, bytes]]:
+    return [(b"x-amz-delete-marker", b"true"), (b"x-amz-version-id", (marker.version or version_ids.NULL).encode())]
 
 
 def existing(
     call: Call, bucket: str, owner: str | None, key: str, version: str | None = None, body: bool = False
 ) -> tables.Object:
-    """Return an object. Raises NoSuchVersion; NoSuchKey, or AccessDenied in its stead."""
+    """Return an object. Raises NoSuchVersion, MethodNotAllowed; NoSuchKey, or AccessDenied in its stead."""
     return located(call, bucket, owner, key, version, body)[1]
 
 
 def located(
     call: Call, bucket: str, owner: str | None, key: str, version: str | None = None, body: bool = False
 ) -> tuple[Bucket, tables.Object]:
-    """As existing(), with its bucket."""
-    names.check_version(version)
+    """As existing(), with its bucket. In a bucket that is versioned, or was, `version` of what is returned is never None."""
+    if version is not None:
+        return _version(call, bucket, owner, key, version, body)
     kept = call.memory.known.get(bucket) if call.sees_committed else None
     if kept is not None:
         found = kept[0]
@@ -247,8 +275,63 @@ def located(
         found, stored = both
     buckets.check(call, found, owner)
     if stored is None:
-        raise missing(call, bucket, key)
+        raise missing(call, found, key)
+    if found.versioning is not None and stored.version is None:
+        stored = stored._replace(version=version_ids.NULL)
     return found, stored
+
+
+def _version(
+    call: Call, bucket: str, owner: str | None, key: str, version: str, body: bool
+) -> tuple[Bucket, tables.Object]:
+    """As located(), for a version that is named. Raises InvalidArgument, NoSuchVersion; MethodNotAllowed for a delete marker."""
+    found = buckets.find(call, bucket, owner)
+    stored = version_of(call, found, key, version, "versionId", body)
+    if not isinstance(stored, Marker):
+        return found, stored
+    error = errors.DeleteMarkerInTheWay(call.facts.method)
+    error.headers = [*error.headers, *_of_marker(stored)]
+    raise error
+
+
+def version_of(call: Call, found: Bucket, key: str, version: str, name: str, body: bool) -> tables.Object | Marker:
+    """Return a version, or the delete marker that it is. `name`: the argument that names it.
+
+    Raises InvalidArgument, NoSuchVersion; NoSuchKey, or AccessDenied in its stead, in a bucket that never was versioned.
+    """
+    raw_key = names.key_bytes(key)
+    wanted, age = history.wanted(version, name)
+    if found.versioning is None:
+        if wanted is not None:
+            raise errors.InvalidArgument("Invalid version id specified", name, version)
+        stored = tables.find_object(call.db, found.bucket, raw_key, body)
+        if stored is None:
+            raise missing(call, found, key)
+        return stored
+    there = version_tables.find(call.db, found.bucket, raw_key, wanted, age, body)
+    if there is None:
+        raise errors.NoSuchVersion(key, version)
+    return there._replace(version=there.version or version_ids.NULL)
+
+
+def unhidden(call: Call, bucket: str, owner: str | None, key: str, version: str | None) -> tuple[Bucket, tables.Object]:
+    """As located(), for tagging and the like, where a delete marker that hides a key is refused and not overlooked.
+
+    Raises MethodNotAllowed.
+    """
+    try:
+        return located(call, bucket, owner, key, version)
+    except errors.NoSuchKey as error:
+        if error.headers:
+            raise errors.DeleteMarkerInTheWay(call.facts.method) from error
+        raise
+
+
+def with_version(result: dict[str, Any], stored: tables.Object) -> dict[str, Any]:
+    """Add to a reply which version it is about, where its bucket has versions."""
+    if stored.version is not None:
+        result["VersionId"] = stored.version
+    return result
 
 
 @operation(
@@ -271,11 +354,11 @@ def put_object_tagging(
     """Replace an object's tags (at most 10)."""
     receiving.check_document(call, checksum_algorithm)
     tags = names.check_tags(tagging.get("TagSet", []), 10)
-    found, stored = located(call, bucket, expected_bucket_owner, key, version_id)
+    found, stored = unhidden(call, bucket, expected_bucket_owner, key, version_id)
     tables.set_object_tags(call.db, stored.content, orjson.dumps(tags) if tags else None)
     if found.notification is not None:
-        notifications.notify(call, found, "ObjectTagging:Put", key, None, stored.etag)
-    return {}
+        notifications.notify(call, found, "ObjectTagging:Put", key, None, stored.etag, stored.version)
+    return with_version({}, stored)
 
 
 @operation(
@@ -289,9 +372,9 @@ def get_object_tagging(
     call: Call, bucket: str, key: str, version_id: str | None = None, expected_bucket_owner: str | None = None
 ) -> dict[str, Any]:
     """Return an object's tags; there may be none."""
-    stored = existing(call, bucket, expected_bucket_owner, key, version_id)
+    _, stored = unhidden(call, bucket, expected_bucket_owner, key, version_id)
     tags = orjson.loads(stored.tags) if stored.tags else []
-    return {"TagSet": [{"Key": key, "Value": value} for key, value in tags]}
+    return with_version({"TagSet": [{"Key": key, "Value": value} for key, value in tags]}, stored)
 
 
 @operation(
@@ -304,8 +387,8 @@ def delete_object_tagging(
     call: Call, bucket: str, key: str, version_id: str | None = None, expected_bucket_owner: str | None = None
 ) -> dict[str, Any]:
     """Take all tags off an object."""
-    found, stored = located(call, bucket, expected_bucket_owner, key, version_id)
+    found, stored = unhidden(call, bucket, expected_bucket_owner, key, version_id)
     tables.set_object_tags(call.db, stored.content, None)
     if found.notification is not None:
-        notifications.notify(call, found, "ObjectTagging:Delete", key, None, stored.etag)
-    return {}
+        notifications.notify(call, found, "ObjectTagging:Delete", key, None, stored.etag, stored.version)
+    return with_version({}, stored)

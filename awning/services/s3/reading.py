@@ -161,6 +161,8 @@ def _http_date(seconds: float) -> bytes:
 
 def _not_modified(found: Object) -> errors.NotModified:
     headers = [(b"etag", found.etag.encode()), (b"last-modified", _http_date(found.modified))]
+    if found.version is not None:
+        headers.append((b"x-amz-version-id", found.version.encode()))
     kept = orjson.loads(found.headers)
     for member, name in (("CacheControl", b"cache-control"), ("Expires", b"expires")):
         if member in kept:
@@ -177,6 +179,8 @@ def _describe(
     headers["ETag"] = found.etag
     headers["LastModified"] = found.modified
     headers["AcceptRanges"] = "bytes"
+    if found.version is not None:
+        headers["VersionId"] = found.version
     if found.storage_class != "STANDARD":
         headers["StorageClass"] = found.storage_class
     if found.tags:
@@ -325,7 +329,7 @@ def get_object_attributes(
     """Return an object's ETag, checksum, parts, class and size, those that are asked for."""
     found = objects.existing(call, bucket, expected_bucket_owner, key, version_id)
     layout = Layout.read(found.layout) if found.layout is not None else None
-    result: dict[str, Any] = {"LastModified": found.modified}
+    result = objects.with_version({"LastModified": found.modified}, found)
     if "ETag" in object_attributes:
         result["ETag"] = found.etag.strip('"')
     if "Checksum" in object_attributes:

@@ -1,4 +1,4 @@
-"""All of S3's state: buckets, objects, contents, uploads, parts. The layout's reasons stand in docs/decisions/0007.
+"""All of S3's state: buckets, objects, contents, uploads, parts; what is not current is in version_tables.py.
 
 Only SQL and row types; what may be done is decided elsewhere.
 """
@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
-from awning.store.schema import Schema
-
 if TYPE_CHECKING:
     from awning.store.blobs import Blobs
 
@@ -22,91 +20,10 @@ BLOCK_PUBLIC_POLICY: Final = 4
 RESTRICT_PUBLIC_BUCKETS: Final = 8
 BLOCK_ALL: Final = 15
 
-SCHEMA = Schema(
-    migrations=(
-        """
-        CREATE TABLE buckets (
-            bucket INTEGER PRIMARY KEY AUTOINCREMENT,
-            name TEXT NOT NULL UNIQUE,
-            account TEXT NOT NULL,
-            region TEXT NOT NULL,
-            created INTEGER NOT NULL,
-            block INTEGER,           -- bits of the public access block; NULL: it has none
-            policy TEXT,             -- id of its row in policies
-            tags BLOB                -- JSON [[key, value]…]
-        );
-        CREATE INDEX buckets_by_account ON buckets (account, name);
-        CREATE TABLE policies (policy TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
-        CREATE TABLE counters (bucket INTEGER PRIMARY KEY, objects INTEGER NOT NULL, bytes INTEGER NOT NULL);
-
-        CREATE TABLE objects (       -- the current version of each key, narrow, in the order of listings
-            bucket INTEGER NOT NULL,
-            key BLOB NOT NULL,
-            size INTEGER NOT NULL,
-            modified INTEGER NOT NULL,
-            etag TEXT NOT NULL,      -- with its quotes
-            kind INTEGER NOT NULL,   -- checksum algorithm * 2 + (1 if composite)
-            class TEXT NOT NULL,
-            version TEXT,            -- NULL: the null version
-            content INTEGER NOT NULL,
-            PRIMARY KEY (bucket, key)
-        ) WITHOUT ROWID;
-        CREATE TABLE contents (      -- what a version consists of: inline, one blob, or parts
-            content INTEGER PRIMARY KEY,
-            headers BLOB NOT NULL,   -- JSON {member: value}
-            checksum BLOB,
-            tags BLOB,
-            layout BLOB,             -- of parts: (number, end) pairs of unsigned 64-bit integers
-            blob TEXT,
-            body BLOB
-        );
-        CREATE UNIQUE INDEX contents_by_blob ON contents (blob) WHERE blob IS NOT NULL;
-
-        CREATE TABLE uploads (
-            id INTEGER PRIMARY KEY,
-            content INTEGER,         -- NULL once it is completed: the content is the object's then
-            bucket INTEGER NOT NULL,
-            key BLOB NOT NULL,
-            upload TEXT NOT NULL,
-            initiated INTEGER NOT NULL,
-            initiator BLOB NOT NULL, -- JSON {"ID": …}
-            kind INTEGER NOT NULL,
-            chosen INTEGER NOT NULL, -- the client named the algorithm
-            class TEXT NOT NULL,
-            changes INTEGER NOT NULL DEFAULT 0,
-            completed INTEGER,       -- kept for a while, so that a repeated completion gives the same answer
-            answer BLOB              -- JSON {"asked": digest of the completed parts, "etag": …}
-        );
-        CREATE UNIQUE INDEX uploads_by_key ON uploads (bucket, key, upload);
-        CREATE INDEX uploads_completed ON uploads (completed) WHERE completed IS NOT NULL;
-        CREATE TABLE parts (
-            content INTEGER NOT NULL,
-            number INTEGER NOT NULL,
-            size INTEGER NOT NULL,
-            modified INTEGER NOT NULL,
-            md5 BLOB NOT NULL,
-            checksum BLOB NOT NULL,
-            blob TEXT,
-            body BLOB,
-            PRIMARY KEY (content, number)
-        ) WITHOUT ROWID;
-        CREATE UNIQUE INDEX parts_by_blob ON parts (blob) WHERE blob IS NOT NULL;
-
-        CREATE TABLE doomed_contents (content INTEGER PRIMARY KEY);
-        CREATE TABLE doomed_buckets (bucket INTEGER PRIMARY KEY);
-        """,
-        "ALTER TABLE policies ADD COLUMN ids TEXT NOT NULL DEFAULT '{}'",
-        """
-        ALTER TABLE buckets ADD COLUMN notification TEXT;                     -- id of its row in notifications
-        ALTER TABLE counters ADD COLUMN sequence INTEGER NOT NULL DEFAULT 0;  -- of its last event
-        CREATE TABLE notifications (notification TEXT PRIMARY KEY, configuration BLOB NOT NULL) WITHOUT ROWID;
-        """,
-    )
-)
-
 
 class Bucket(NamedTuple):
-    """A bucket. `block` are the bits of its public access block, None where it has none."""
+    """A bucket. `block` are the bits of its public access block, None where it has none; `versioning` is Enabled, Suspended,
+    or None where it never was versioned."""
 
     bucket: int
     name: str
@@ -116,6 +33,7 @@ class Bucket(NamedTuple):
     block: int | None
     policy: str | None
     notification: str | None
+    versioning: str | None
 
 
 class Stored(NamedTuple):
@@ -126,7 +44,7 @@ class Stored(NamedTuple):
 
 
 class Object(NamedTuple):
-    """An object's current version with its content."""
+    """A version of an object with its content. `version`: its id; None for the null version."""
 
     size: int
     modified: int
@@ -140,6 +58,7 @@ class Object(NamedTuple):
     layout: bytes | None
     blob: str | None
     body: bytes | None
+    version: str | None
 
 
 class Upload(NamedTuple):
@@ -179,7 +98,9 @@ class NewContent(NamedTuple):
     stored: Stored
 
 
-_BUCKET = "SELECT bucket, name, account, region, created, block, policy, notification FROM buckets"
+_OF_BUCKET = "b.bucket, b.name, b.account, b.region, b.created, b.block, b.policy, b.notification, b.versioning"
+_BUCKET = f"SELECT {_OF_BUCKET} FROM buckets b"
+_WIDTH = len(Bucket._fields)
 
 
 def find_bucket(db: sqlite3.Connection, name: str) -> Bucket | None:
@@ -222,7 +143,12 @@ def buckets_after(
 
 
 def is_empty(db: sqlite3.Connection, bucket: int) -> bool:
-    return db.execute("SELECT 1 FROM objects WHERE bucket = ? LIMIT 1", (bucket,)).fetchone() is None
+    query = "SELECT 1 WHERE EXISTS (SELECT 1 FROM objects WHERE bucket = ?1) OR EXISTS (SELECT 1 FROM versions WHERE bucket = ?1)"
+    return db.execute(query, (bucket,)).fetchone() is None
+
+
+def set_versioning(db: sqlite3.Connection, bucket: int, versioning: str) -> None:
+    db.execute("UPDATE buckets SET versioning = ? WHERE bucket = ?", (versioning, bucket))
 
 
 def set_block(db: sqlite3.Connection, bucket: int, block: int | None) -> None:
@@ -288,18 +214,18 @@ def next_sequence(db: sqlite3.Connection, bucket: int, least: int) -> int:
 
 # Objects -------------------------------------------------------------------------------------------------------------
 
-_OBJECT = (
-    "SELECT o.size, o.modified, o.etag, o.kind, o.class, o.content, c.headers, c.checksum, c.tags, c.layout, c.blob,"
-    " c.body FROM objects o JOIN contents c ON c.content = o.content WHERE o.bucket = ? AND o.key = ?"
+OF_OBJECT: Final = (
+    "o.size, o.modified, o.etag, o.kind, o.class, o.content, c.headers, c.checksum, c.tags, c.layout, c.blob, c.body,"
+    " o.version"
 )
-_HEAD = _OBJECT.replace("c.body FROM", "NULL FROM")
-_NAMED = (
-    "SELECT b.bucket, b.name, b.account, b.region, b.created, b.block, b.policy, b.notification,"
-    " o.size, o.modified, o.etag, o.kind, o.class, o.content, c.headers, c.checksum, c.tags, c.layout, c.blob, c.body"
+OF_HEAD: Final = OF_OBJECT.replace("c.body", "NULL")
+_FROM_OBJECTS = " FROM objects o JOIN contents c ON c.content = o.content WHERE o.bucket = ? AND o.key = ?"
+_FROM_NAMED = (
     " FROM buckets b LEFT JOIN objects o ON o.bucket = b.bucket AND o.key = ?"
     " LEFT JOIN contents c ON c.content = o.content WHERE b.name = ?"
 )
-_NAMED_HEAD = _NAMED.replace("c.body FROM", "NULL FROM")
+_OBJECT, _HEAD = f"SELECT {OF_OBJECT}{_FROM_OBJECTS}", f"SELECT {OF_HEAD}{_FROM_OBJECTS}"
+_NAMED, _NAMED_HEAD = (f"SELECT {_OF_BUCKET}, {columns}{_FROM_NAMED}" for columns in (OF_OBJECT, OF_HEAD))
 
 
 def find_object(db: sqlite3.Connection, bucket: int, key: bytes, body: bool = True) -> Object | None:
@@ -311,14 +237,13 @@ def find_object(db: sqlite3.Connection, bucket: int, key: bytes, body: bool = Tr
 def find_place(db: sqlite3.Connection, name: str, key: bytes) -> tuple[Bucket, tuple[str, int, int] | None] | None:
     """Return a bucket, and (etag, content, size) of what it has under a key; None where there is no such bucket."""
     row = db.execute(
-        "SELECT b.bucket, b.name, b.account, b.region, b.created, b.block, b.policy, b.notification,"
-        " o.etag, o.content, o.size"
+        f"SELECT {_OF_BUCKET}, o.etag, o.content, o.size"
         " FROM buckets b LEFT JOIN objects o ON o.bucket = b.bucket AND o.key = ? WHERE b.name = ?",
         (key, name),
     ).fetchone()
     if row is None:
         return None
-    return Bucket._make(row[:8]), (row[8:] if row[8] is not None else None)
+    return Bucket._make(row[:_WIDTH]), (row[_WIDTH:] if row[_WIDTH] is not None else None)
 
 
 def find_named_object(db: sqlite3.Connection, name: str, key: bytes, body: bool) -> tuple[Bucket, Object | None] | None:
@@ -326,7 +251,7 @@ def find_named_object(db: sqlite3.Connection, name: str, key: bytes, body: bool)
     row = db.execute(_NAMED if body else _NAMED_HEAD, (key, name)).fetchone()
     if row is None:
         return None
-    return Bucket._make(row[:8]), (Object._make(row[8:]) if row[8] is not None else None)
+    return Bucket._make(row[:_WIDTH]), (Object._make(row[_WIDTH:]) if row[_WIDTH] is not None else None)
 
 
 def etag_and_content(db: sqlite3.Connection, bucket: int, key: bytes) -> tuple[str, int, int] | None:
@@ -374,7 +299,7 @@ def put_object(
             "INSERT INTO objects (bucket, key, size, modified, etag, kind, class, content) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (bucket, key, *row),
         )
-        _count(db, bucket, 1, row[0])
+        tally(db, bucket, 1, row[0])
         return
     db.execute(
         "UPDATE objects SET size = ?, modified = ?, etag = ?, kind = ?, class = ?, content = ? WHERE bucket = ? AND key = ?",
@@ -383,16 +308,17 @@ def put_object(
     if row[5] != old[1]:
         drop_content(db, blobs, old[1])
     if row[0] != old[2]:
-        _count(db, bucket, 0, row[0] - old[2])
+        tally(db, bucket, 0, row[0] - old[2])
 
 
 def delete_object(db: sqlite3.Connection, blobs: Blobs, bucket: int, key: bytes, old: tuple[str, int, int]) -> None:
     db.execute("DELETE FROM objects WHERE bucket = ? AND key = ?", (bucket, key))
     drop_content(db, blobs, old[1])
-    _count(db, bucket, -1, -old[2])
+    tally(db, bucket, -1, -old[2])
 
 
-def _count(db: sqlite3.Connection, bucket: int, objects: int, size: int) -> None:
+def tally(db: sqlite3.Connection, bucket: int, objects: int, size: int) -> None:
+    """Add to a bucket's counters: versions and delete markers count as objects."""
     db.execute("UPDATE counters SET objects = objects + ?, bytes = bytes + ? WHERE bucket = ?", (objects, size, bucket))
 
 

@@ -1,0 +1,119 @@
+"""History: what a write or a deletion does to a key's versions in a bucket that is versioned, or was.
+
+Each runs in a batch. S3 user guide, "Retaining multiple versions of objects with S3 Versioning", and its pages on deleting, on
+restoring previous versions, and on versioning-suspended buckets.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from awning.kit.call import Call
+from awning.services.s3 import conditions, errors, event_records, tables, version_ids, version_tables
+from awning.services.s3.tables import Bucket
+
+ENABLED: Final = "Enabled"
+SUSPENDED: Final = "Suspended"
+
+
+class Removed(NamedTuple):
+    """What a deletion did. `version`: of the marker that was made, or of what was deleted. `marker`: that is a delete marker."""
+
+    version: str
+    marker: bool
+
+
+def put(call: Call, bucket: Bucket, key: bytes, row: tuple[int, int, str, int, str, int], current: bool) -> str | None:
+    """Make (size, modified, etag, kind, class, content) the key's newest version; return its id, None for the null version.
+
+    current: there is one already. What is overwritten stays, save by one null version another.
+    """
+    db, number = call.db, bucket.bucket
+    came = tables.next_sequence(db, number, event_records.least_number(call.now))
+    version = None
+    if bucket.versioning == ENABLED:
+        version = version_ids.make(came, call.random(version_ids.NONCE))
+    elif _drop_null(call, bucket, key):
+        current = False
+    if current:
+        version_tables.shelve(db, number, key)
+    version_tables.put_current(db, number, key, -came, version, row)
+    tables.tally(db, number, 1, row[0])
+    return version
+
+
+def hide(call: Call, bucket: Bucket, key: bytes, current: bool) -> Removed:
+    """Put a delete marker before all versions of a key. current: it has a current object.
+
+    While versioning is suspended the marker is the null version, and takes the place of that.
+    """
+    db, number = call.db, bucket.bucket
+    came = tables.next_sequence(db, number, event_records.least_number(call.now))
+    version = None
+    if bucket.versioning == ENABLED:
+        version = version_ids.make(came, call.random(version_ids.NONCE))
+    elif _drop_null(call, bucket, key):
+        current = False
+    if current:
+        version_tables.shelve(db, number, key)
+        version_tables.remove_current(db, number, key)
+    version_tables.insert_marker(db, number, key, -came, version, int(call.now))
+    tables.tally(db, number, 1, 0)
+    return Removed(version or version_ids.NULL, True)
+
+
+def remove(call: Call, bucket: Bucket, key: bytes, version: str, if_match: str | None) -> Removed | None:
+    """Delete one version for good; None where it is gone already. What is the newest then is current again.
+
+    Raises InvalidArgument for an id that never was, PreconditionFailed, NoSuchKey.
+    """
+    db, number = call.db, bucket.bucket
+    place = version_tables.place_of(db, number, key, *wanted(version))
+    if if_match is not None:
+        etag = None if place is None or place.content is None else place.etag
+        conditions.check_write(key.decode("utf-8", "surrogateescape"), etag, if_match, None)
+    if place is None:
+        return None
+    if place.current:
+        version_tables.remove_current(db, number, key)
+        version_tables.promote(db, number, key)
+    else:
+        newest = version_tables.is_latest(db, number, key, place.age)
+        version_tables.remove(db, number, key, place.age)
+        if newest:
+            version_tables.promote(db, number, key)
+    if place.content is not None:
+        tables.drop_content(db, call.blobs, place.content)
+    tables.tally(db, number, -1, -place.size)
+    return Removed(version, place.content is None)
+
+
+def wanted(version: str, name: str = "versionId") -> tuple[str | None, int | None]:
+    """Return the id and the age of a version that a request names, both None for the null version. `name`: of the argument.
+
+    Raises InvalidArgument for an id that was never given out.
+    """
+    if version == version_ids.NULL:
+        return None, None
+    if not version:
+        raise errors.InvalidArgument("Version id cannot be the empty string", name, version)
+    number = version_ids.number_of(version)
+    if number is None:
+        raise errors.InvalidArgument("Invalid version id specified", name, version)
+    return version, -number
+
+
+def _drop_null(call: Call, bucket: Bucket, key: bytes) -> bool:
+    """Delete a key's null version, if it has one; say whether it was the current one, and nothing is current now."""
+    db, number = call.db, bucket.bucket
+    place = version_tables.place_of(db, number, key, None, None)
+    if place is None:
+        return False
+    if place.current:
+        version_tables.remove_current(db, number, key)
+    else:
+        version_tables.remove(db, number, key, place.age)
+    if place.content is not None:
+        tables.drop_content(db, call.blobs, place.content)
+    tables.tally(db, number, -1, -place.size)
+    return place.current

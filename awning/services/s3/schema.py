@@ -1,0 +1,108 @@
+"""The layout of S3's tables and its history. Its reasons stand in docs/decisions/0007.
+
+A migration is only ever appended.
+"""
+
+from __future__ import annotations
+
+from awning.store.schema import Schema
+
+SCHEMA = Schema(
+    migrations=(
+        """
+        CREATE TABLE buckets (
+            bucket INTEGER PRIMARY KEY AUTOINCREMENT,
+            name TEXT NOT NULL UNIQUE,
+            account TEXT NOT NULL,
+            region TEXT NOT NULL,
+            created INTEGER NOT NULL,
+            block INTEGER,           -- bits of the public access block; NULL: it has none
+            policy TEXT,             -- id of its row in policies
+            tags BLOB                -- JSON [[key, value]…]
+        );
+        CREATE INDEX buckets_by_account ON buckets (account, name);
+        CREATE TABLE policies (policy TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
+        CREATE TABLE counters (bucket INTEGER PRIMARY KEY, objects INTEGER NOT NULL, bytes INTEGER NOT NULL);
+
+        CREATE TABLE objects (       -- the current version of each key, narrow, in the order of listings
+            bucket INTEGER NOT NULL,
+            key BLOB NOT NULL,
+            size INTEGER NOT NULL,
+            modified INTEGER NOT NULL,
+            etag TEXT NOT NULL,      -- with its quotes
+            kind INTEGER NOT NULL,   -- checksum algorithm * 2 + (1 if composite)
+            class TEXT NOT NULL,
+            version TEXT,            -- NULL: the null version
+            content INTEGER NOT NULL,
+            PRIMARY KEY (bucket, key)
+        ) WITHOUT ROWID;
+        CREATE TABLE contents (      -- what a version consists of: inline, one blob, or parts
+            content INTEGER PRIMARY KEY,
+            headers BLOB NOT NULL,   -- JSON {member: value}
+            checksum BLOB,
+            tags BLOB,
+            layout BLOB,             -- of parts: (number, end) pairs of unsigned 64-bit integers
+            blob TEXT,
+            body BLOB
+        );
+        CREATE UNIQUE INDEX contents_by_blob ON contents (blob) WHERE blob IS NOT NULL;
+
+        CREATE TABLE uploads (
+            id INTEGER PRIMARY KEY,
+            content INTEGER,         -- NULL once it is completed: the content is the object's then
+            bucket INTEGER NOT NULL,
+            key BLOB NOT NULL,
+            upload TEXT NOT NULL,
+            initiated INTEGER NOT NULL,
+            initiator BLOB NOT NULL, -- JSON {"ID": …}
+            kind INTEGER NOT NULL,
+            chosen INTEGER NOT NULL, -- the client named the algorithm
+            class TEXT NOT NULL,
+            changes INTEGER NOT NULL DEFAULT 0,
+            completed INTEGER,       -- kept for a while, so that a repeated completion gives the same answer
+            answer BLOB              -- JSON {"asked": digest of the completed parts, "etag": …}
+        );
+        CREATE UNIQUE INDEX uploads_by_key ON uploads (bucket, key, upload);
+        CREATE INDEX uploads_completed ON uploads (completed) WHERE completed IS NOT NULL;
+        CREATE TABLE parts (
+            content INTEGER NOT NULL,
+            number INTEGER NOT NULL,
+            size INTEGER NOT NULL,
+            modified INTEGER NOT NULL,
+            md5 BLOB NOT NULL,
+            checksum BLOB NOT NULL,
+            blob TEXT,
+            body BLOB,
+            PRIMARY KEY (content, number)
+        ) WITHOUT ROWID;
+        CREATE UNIQUE INDEX parts_by_blob ON parts (blob) WHERE blob IS NOT NULL;
+
+        CREATE TABLE doomed_contents (content INTEGER PRIMARY KEY);
+        CREATE TABLE doomed_buckets (bucket INTEGER PRIMARY KEY);
+        """,
+        "ALTER TABLE policies ADD COLUMN ids TEXT NOT NULL DEFAULT '{}'",
+        """
+        ALTER TABLE buckets ADD COLUMN notification TEXT;                     -- id of its row in notifications
+        ALTER TABLE counters ADD COLUMN sequence INTEGER NOT NULL DEFAULT 0;  -- of its last event
+        CREATE TABLE notifications (notification TEXT PRIMARY KEY, configuration BLOB NOT NULL) WITHOUT ROWID;
+        """,
+        """
+        ALTER TABLE buckets ADD COLUMN versioning TEXT;  -- Enabled or Suspended; NULL: never was versioned
+        ALTER TABLE objects ADD COLUMN age INTEGER;      -- as in versions; NULL: from before versioning, older than all others
+        CREATE TABLE versions (      -- what is not current, and every delete marker, the newest of a key first
+            bucket INTEGER NOT NULL,
+            key BLOB NOT NULL,
+            age INTEGER NOT NULL,    -- the number that its writing had in the bucket, negated
+            version TEXT,            -- NULL: the null version
+            size INTEGER NOT NULL,
+            modified INTEGER NOT NULL,
+            etag TEXT NOT NULL,
+            kind INTEGER NOT NULL,
+            class TEXT NOT NULL,
+            content INTEGER,         -- NULL: a delete marker
+            PRIMARY KEY (bucket, key, age)
+        ) WITHOUT ROWID;
+        CREATE UNIQUE INDEX null_versions ON versions (bucket, key) WHERE version IS NULL;
+        """,
+    )
+)
