@@ -73,3 +73,8 @@ class Entry:
             if name not in known:
                 raise LookupError(f"{self.name}: the model has no operation {name}")
             self.bound(known[name])
+
+    def forget(self) -> None:
+        """Let go of the model, until a request needs it."""
+        self._model = None
+        self._bound.clear()

@@ -51,11 +51,14 @@ _log = logging.getLogger("awning.protocols")
 
 
 class Checked(Protocol):
-    """A room as it is verified: `check()` binds all of its operations; `stamp()` changes when they may have."""
+    """A room as it is verified: `check()` binds all of its operations, `forget()` lets go of what that took; `stamp()` changes
+    when they may have."""
 
     name: str
 
     def check(self) -> None: ...
+
+    def forget(self) -> None: ...
 
     def stamp(self) -> str: ...
 
@@ -77,7 +80,7 @@ class Registry:
     def verify(self, rooms: Iterable[Checked]) -> None:
         """Match what rooms declare with their models, before any request comes. Raises CoverageError, LookupError.
 
-        What was found to fit is noted in the cache, so that the next start loads no model before its first request.
+        What was found to fit is noted in the cache, so that the next start need not look. No model stays loaded.
         """
         for room in rooms:
             note = None if self._cache is None else self._cache / f"{room.name}-{_newest()}-{FORMAT}.fits"
@@ -85,6 +88,8 @@ class Registry:
             if note is not None and _read_note(note) == stamp:
                 continue
             room.check()
+            room.forget()
+            self._models.clear()
             if note is not None:
                 _write(note, stamp.encode())
 

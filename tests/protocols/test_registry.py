@@ -82,14 +82,18 @@ def test_rooms_are_verified_in_turn_and_again_only_when_they_change(tmp_path: Pa
             self.fits = fits
             self.written = written
             self.checked = False
+            self.loaded = False
 
         def stamp(self) -> str:
             return self.written
 
         def check(self) -> None:
-            self.checked = True
+            self.checked = self.loaded = True
             if not self.fits:
                 raise CoverageError("does not fit")
+
+        def forget(self) -> None:
+            self.loaded = False
 
     good = Room(True)
     Registry(None).verify([good])
@@ -102,6 +106,7 @@ def test_rooms_are_verified_in_turn_and_again_only_when_they_change(tmp_path: Pa
         room = Room(True, written)
         Registry(tmp_path).verify([room])
         assert room.checked is checked
+        assert not room.loaded
 
 
 def test_generated_source_can_be_read_and_traced() -> None:
