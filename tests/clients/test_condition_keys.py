@@ -248,3 +248,26 @@ def test_a_referer_is_what_the_request_says(region: LiveRegion, member: dict[str
         lambda params, **_: params["headers"].update({"Referer": "https://example.org/page"}),
     )
     assert denied(sqs.list_queues)
+
+
+def test_tags_of_any_characters_and_case_decide(region: LiveRegion, member: dict[str, Any], name: str) -> None:
+    url = region.client("sqs").create_queue(QueueName=name, tags={"Größe/α": "x", "=@": "y"})["QueueUrl"]
+    sqs = region.client("sqs", key=member["AccessKeyId"], secret=member["SecretAccessKey"])
+    for condition, expected in (
+        ({"StringEquals": {"aws:RequestTag/team/Größe": "x"}}, True),
+        ({"StringEquals": {"aws:RequestTag/TEAM/größe": "x"}}, True),
+        ({"StringEquals": {"aws:RequestTag/team": "x"}}, False),
+        ({"StringEquals": {"aws:RequestTag/a b+c:d=e@-._": ""}}, True),
+        ({"StringEquals": {"aws:ResourceTag/größe/α": "x", "aws:ResourceTag/=@": "y"}}, True),
+        ({"StringEquals": {"aws:ResourceTag/größe": "x"}}, False),
+        ({"ForAllValues:StringEquals": {"aws:TagKeys": ["team/Größe", "a b+c:d=e@-._"]}}, True),
+        ({"ForAllValues:StringEquals": {"aws:TagKeys": ["TEAM/größe", "A B+C:D=E@-._"]}}, False),
+        ({"ForAllValues:StringEqualsIgnoreCase": {"aws:TagKeys": ["TEAM/größe", "A B+C:D=E@-._"]}}, True),
+    ):
+        statement = {"Effect": "Allow", "Action": "sqs:TagQueue", "Resource": "*", "Condition": condition}
+        document = {"Version": "2012-10-17", "Statement": statement}
+        region.client("iam").put_user_policy(
+            UserName=member["UserName"], PolicyName="p", PolicyDocument=json.dumps(document)
+        )
+        tags = {"team/Größe": "x", "a b+c:d=e@-._": ""}
+        assert denied(sqs.tag_queue, QueueUrl=url, Tags=tags) is not expected, condition
