@@ -70,6 +70,10 @@ def kms_arn(name: str) -> str:
     return f"arn:aws:kms:{REGION}:{ACCOUNT}:{name}"
 
 
+def replica(things: Things) -> str:
+    return f"arn:aws:kms:us-west-2:{ACCOUNT}:key/{things.names[0]}"
+
+
 def kms_key(things: Things) -> str:
     return kms_arn(f"key/{things.kms_key}")
 
@@ -232,6 +236,13 @@ FURTHER: Mapping[str, tuple[Case, ...]] = {
         Case(
             {"Tags": fixed([{"TagKey": "team", "TagValue": "a"}])},
             (("kms:CreateKey", fixed("*")), ("kms:TagResource", fixed(kms_arn("key/*")))),
+        ),
+    ),
+    "kms.replicate_key": (
+        Case({}, (("kms:ReplicateKey", kms_key), ("kms:CreateKey", fixed("*")))),
+        Case(
+            {"Tags": fixed([{"TagKey": "team", "TagValue": "a"}])},
+            (("kms:ReplicateKey", kms_key), ("kms:CreateKey", fixed("*")), ("kms:TagResource", replica)),
         ),
     ),
     "kms.create_alias": (Case({}, (("kms:CreateAlias", kms_alias), ("kms:CreateAlias", kms_key))),),
