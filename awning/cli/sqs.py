@@ -139,8 +139,9 @@ def _peek(place: _Place, arguments: argparse.Namespace) -> int:
     table = Table("sent (UTC)", "state", "received", "id", "body")
     for message in answer["messages"]:
         state = message["state"] + (f" until {_clock(message['until'])}" if message["until"] else "")
-        body = " ".join(message["body"][: _WIDTH + 1].split())
-        cut = body if len(message["body"]) <= _WIDTH else f"{body[:_WIDTH]}… ({len(message['body']):,} characters)"
+        whole = "(encrypted by a key of KMS)" if message["body"] is None else message["body"]
+        body = " ".join(whole[: _WIDTH + 1].split())
+        cut = body if len(whole) <= _WIDTH else f"{body[:_WIDTH]}… ({len(whole):,} characters)"
         table.add_row(_clock(message["sent"]), state, str(message["received"]), message["id"], plain(cut))
     console = wide_console()
     console.print(table)

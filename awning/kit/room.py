@@ -128,6 +128,9 @@ class Run(Unit):
         if isinstance(error, StillWaiting):
             self._wait(error)
             return
+        if self.waits_for is not None:
+            # What it was woken for is still there: the next in line takes its turn.
+            room.waiters.wake(self.waits_for, 1)
         outcome.run = None
         del self.outcome  # it keeps the error, whose traceback keeps this run
         outcome.set_exception(error)

@@ -263,7 +263,7 @@ def test_an_inactive_key_is_refused(region: LiveRegion) -> None:
     [
         ("s3", lambda s3: s3.put_bucket_website(Bucket="b", WebsiteConfiguration={}), "PutBucketWebsite"),
         ("s3", lambda s3: s3.put_object(Bucket="b", Key="k", ServerSideEncryption="aws:kms"), "ServerSideEncryption"),
-        ("sqs", lambda sqs: sqs.create_queue(QueueName="x", Attributes={"KmsMasterKeyId": "k"}), "KmsMasterKeyId"),
+        ("sns", lambda sns: sns.create_topic(Name="x", Attributes={"KmsMasterKeyId": "k"}), "KmsMasterKeyId"),
         ("iam", lambda iam: iam.create_account_alias(AccountAlias="alias"), "CreateAccountAlias"),
         ("dynamodb", lambda db: db.list_tables(), "dynamodb"),
     ],
@@ -409,7 +409,7 @@ def test_an_answers_header_cannot_be_given_control_characters(region: LiveRegion
 
 
 def test_what_was_refused_by_name_has_changed_nothing(region: LiveRegion) -> None:
-    s3, sqs = region.client("s3"), region.client("sqs")
+    s3, sns = region.client("s3"), region.client("sns")
     s3.create_bucket(Bucket="untouched")
     with pytest.raises(ClientError, match="ServerSideEncryption"):
         s3.put_object(Bucket="untouched", Key="key", Body=b"x", ServerSideEncryption="aws:kms")
@@ -417,6 +417,6 @@ def test_what_was_refused_by_name_has_changed_nothing(region: LiveRegion) -> Non
         s3.put_object(Bucket="untouched", Key="key", Body=b"x" * 200_000, ObjectLockMode="GOVERNANCE")
     assert "Contents" not in s3.list_objects_v2(Bucket="untouched")
     with pytest.raises(ClientError, match="KmsMasterKeyId"):
-        sqs.create_queue(QueueName="untouched", Attributes={"KmsMasterKeyId": "key", "DelaySeconds": "5"})
-    with pytest.raises(ClientError, match=r"NonExistentQueue|does not exist"):
-        sqs.get_queue_url(QueueName="untouched")
+        sns.create_topic(Name="untouched", Attributes={"KmsMasterKeyId": "key", "DisplayName": "x"})
+    with pytest.raises(ClientError, match="NotFound"):
+        sns.get_topic_attributes(TopicArn="arn:aws:sns:us-east-1:000000000000:untouched")

@@ -10,6 +10,7 @@ sending.py receiving.py deleting.py hiding.py      the operations on messages
 redrive.py     dead-letter rules, pure              moving.py      from one queue to another
 groups.py      ids of groups         duplicates.py exactly-once sending
 contents.py    what is stored of what it says      delays.py      another delay for what is there
+datakeys.py    the data keys of KMS that seal it
 attempts.py    repeated receives     offers.py      what other rooms may ask and send
 moves.py       the operations on move tasks         peeking.py     what a person may look at
 """
@@ -19,6 +20,7 @@ from __future__ import annotations
 from awning.contracts import MaySend, SendToQueue
 from awning.kit.service import Service, Work
 from awning.services.sqs import (
+    datakeys,
     delays,
     deleting,
     duplicates,
@@ -54,6 +56,7 @@ SERVICE = Service(
         Work("move messages", moves.carry_out, every=0.5),
         Work("delay messages", delays.carry_on, every=0.5),
         Work("forget kept receives", work.forget_receives, every=3600.0),
+        Work("forget data keys", datakeys.forget_data_keys, every=60.0),
         Work("forget duplicates", duplicates.forget_duplicates, every=5.0),
         Work("forget deleted queues", work.forget_deleted_queues, every=60.0),
     ),

@@ -1,7 +1,7 @@
 """The attributes of a queue that a client may set: names, limits, defaults.
 
-Source: the API reference of CreateQueue and SetQueueAttributes. Encryption under a key of KMS is refused by name: the region
-has no such keys.
+Source: the API reference of CreateQueue and SetQueueAttributes. Whether there is such a key of KMS, and who may use it, is asked
+when a message is sent.
 """
 
 from __future__ import annotations
@@ -35,12 +35,11 @@ NUMBERS: Final[Mapping[str, tuple[int, int, int]]] = {
 """Least, most and default value of each attribute that is a whole number; seconds, or bytes."""
 
 SEALED: Final = "SqsManagedSseEnabled"
-_KMS: Final = {"KmsMasterKeyId": "", "KmsDataKeyReusePeriodSeconds": "300"}
+KMS: Final = "KmsMasterKeyId"
+REUSE: Final = "KmsDataKeyReusePeriodSeconds"
+_REUSE: Final = (60, 86_400, 300)
 
-UNUSED: Final = {f"attributes.{name}": default for name, default in _KMS.items()}
-"""What says that no key of KMS is to be used may be said."""
-
-SETTABLE: Final = frozenset({*NUMBERS, *VALUES, SEALED, "Policy", "RedrivePolicy", "RedriveAllowPolicy"})
+SETTABLE: Final = frozenset({*NUMBERS, *VALUES, SEALED, KMS, REUSE, "Policy", "RedrivePolicy", "RedriveAllowPolicy"})
 
 POLICY_BYTES: Final = 8_192
 POLICY_STATEMENTS: Final = 20
@@ -52,13 +51,7 @@ COUNTS: Final = (
 )
 """What Line.counts() returns, in its order."""
 
-READABLE: Final = frozenset(
-    {*SETTABLE, *COUNTS, "CreatedTimestamp", "LastModifiedTimestamp", "QueueArn"}
-    # These may be asked for, and are absent from the answer where a queue does not have them.
-    | set(_KMS)
-)
-
-KNOWN: Final = READABLE - set(_KMS)
+READABLE: Final = frozenset({*SETTABLE, *COUNTS, "CreatedTimestamp", "LastModifiedTimestamp", "QueueArn"})
 """What the operations know: those that a client cannot set, to refuse them as AWS does."""
 
 
@@ -67,7 +60,8 @@ class Settings:
     """A queue's attributes as the operations use them: milliseconds, but `wait` in seconds and `size` in bytes.
 
     content_based: a message's content makes its MessageDeduplicationId. per_group: ids are told apart in each group alone.
-    sealed: what messages say is encrypted at rest.
+    sealed: what messages say is encrypted at rest by the region's key; `kms`: by this one, as the client named it, whose data
+    keys are used for `reuse`.
     """
 
     visibility: int
@@ -82,6 +76,8 @@ class Settings:
     content_based: bool
     per_group: bool
     sealed: bool
+    kms: str | None
+    reuse: int
 
 
 def settings_of(attributes: Mapping[str, str], arn: str, ids: Mapping[str, str] | None = None) -> Settings:
@@ -106,6 +102,8 @@ def settings_of(attributes: Mapping[str, str], arn: str, ids: Mapping[str, str] 
         attributes.get("ContentBasedDeduplication") == "true",
         attributes.get("DeduplicationScope") == "messageGroup",
         attributes.get(SEALED) == "true",
+        attributes.get(KMS),
+        int(attributes.get(REUSE, _REUSE[2])) * 1000,
     )
 
 
@@ -146,8 +144,8 @@ def changed(attributes: Mapping[str, str], changes: Mapping[str, str]) -> dict[s
     for name, value in changes.items():
         if name not in SETTABLE:
             raise InvalidAttributeName(f"Unknown Attribute {name}.")
-        if name in NUMBERS:
-            least, most, _ = NUMBERS[name]
+        if name in NUMBERS or name == REUSE:
+            least, most, _ = NUMBERS.get(name, _REUSE)
             if not (value.isascii() and value.isdigit() and len(value) < 10 and least <= int(value) <= most):
                 raise InvalidAttributeValue(f"Invalid value for the parameter {name}.")
             result[name] = str(int(value))
@@ -163,8 +161,24 @@ def changed(attributes: Mapping[str, str], changes: Mapping[str, str]) -> dict[s
             result[name] = write_redrive(read_redrive(value))
         elif name == "RedriveAllowPolicy":
             result[name] = write_allow(value)
+        elif name == KMS:
+            result[name] = value
         else:
             _check_quotas(value)
             result[name] = value
     check_together(result)
+    _choose_encryption(result, changes)
     return result
+
+
+def _choose_encryption(attributes: dict[str, str], changes: Mapping[str, str]) -> None:
+    """Let the kind of encryption that is chosen end the other. Raises InvalidAttributeName where both are."""
+    if changes.get(KMS):
+        if changes.get(SEALED, "").lower() == "true":
+            raise InvalidAttributeName(
+                "You can use one type of server-side encryption (SSE) at one time. You can either enable KMS SSE or SQS SSE."
+            )
+        attributes[SEALED] = "false"
+        attributes.setdefault(REUSE, str(_REUSE[2]))
+    elif changes.get(SEALED, "").lower() == "true":
+        attributes.pop(KMS, None)

@@ -44,6 +44,30 @@ class InvalidParameterValue(ServiceError):
     """A parameter cannot have this value."""
 
 
+class KmsAccessDenied(ServiceError):
+    """The caller may not use the queue's key of KMS for this."""
+
+
+class KmsDisabled(ServiceError):
+    """The key of KMS is disabled."""
+
+
+class KmsInvalidKeyUsage(ServiceError):
+    """The key of KMS is for something else than to encrypt."""
+
+
+class KmsInvalidState(ServiceError):
+    """The key of KMS is in a state in which it cannot be used."""
+
+
+class KmsNotFound(ServiceError):
+    """There is no such key of KMS."""
+
+
+class KmsOptInRequired(ServiceError):
+    """There is no KMS to ask."""
+
+
 class MissingParameter(ServiceError):
     """A required parameter is absent or empty."""
 

@@ -18,6 +18,7 @@ from awning.services.sqs.fifo import FifoLine, Place
 
 if TYPE_CHECKING:
     from awning.services.sqs.contents import Keys
+    from awning.services.sqs.datakeys import DataKeys
 
 
 class Queue:
@@ -89,10 +90,11 @@ class Survey(NamedTuple):
 
 class Memory:
     """The derived state of all queues. `last_number` only grows: a number is not used again, whatever becomes of its call.
-    `keys` are those of sealed queues, once one is used."""
+    `keys` are those of sealed queues, once one is used; `data_keys` those of queues under a key of KMS."""
 
     def __init__(self) -> None:
         self.keys: Keys | None = None
+        self.data_keys: DataKeys | None = None
         self.queues: dict[str, Queue] = {}
         self.by_id: dict[int, Queue] = {}
         self.last_number = 0

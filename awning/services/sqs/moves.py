@@ -20,6 +20,7 @@ from awning.kit.errors import AccessDenied
 from awning.kit.operation import Needs, Params, operation
 from awning.services.sqs import tables
 from awning.services.sqs.address import arn_of
+from awning.services.sqs.datakeys import to_open, to_seal
 from awning.services.sqs.deleting import delete
 from awning.services.sqs.errors import InvalidParameterValue, ResourceNotFoundException, invalid
 from awning.services.sqs.lines import hide, take
@@ -33,6 +34,8 @@ _FASTEST = 500
 _LISTED = 10
 _AT_ONCE = 8
 _SLICE = 25
+_HEAD = 100
+"""Messages of a source that are looked at for the keys of KMS that protect them. A task itself opens none."""
 _BEHIND = 1_000
 """The most milliseconds for which a task makes up after it could not run."""
 
@@ -87,6 +90,10 @@ def start_message_move_task(
         )
     if destination_arn is None:
         _check_origins(call, origins)
+        arns = [arn_of(call.region, account, name) for account, name in origins]
+    else:
+        arns = [destination_arn]
+    _check_keys(call, source, [memory.queues[arn] for arn in arns if arn in memory.queues])
     now = milliseconds(call.now)
     visible, _, _ = source.line.counts(now)
     # What one message costs is given in advance, so that the first pass finds it.
@@ -179,6 +186,16 @@ def _check_origins(call: Call, origins: list[tuple[str, str]]) -> None:
         decision = call.allowed("sqs:SendMessage", arn)
         if not decision.allowed:
             raise AccessDenied(decision.message(call.principal, "sqs:SendMessage", arn))
+
+
+def _check_keys(call: Call, source: Queue, targets: list[Queue]) -> None:
+    """Raises the errors of KMS where the caller may not read what stands at the head of the source, or not send to a target."""
+    heads = [tables.read_message(call.db, number) for number, _, _ in source.line.look(_HEAD)]
+    for data_key in {row.data_key for row in heads if row.data_key is not None}:
+        to_open(call, source, data_key)
+    for target in targets:
+        if target.settings.kms is not None:
+            to_seal(call, target)
 
 
 def _shown(move: tables.MoveRow) -> dict[str, Any]:

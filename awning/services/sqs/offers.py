@@ -28,7 +28,7 @@ def may_send(call: Call, question: MaySend) -> bool | None:
 
 def send_to_queue(call: Call, delivery: SendToQueue) -> None:
     """Put another service's message on a queue. Raises Undeliverable where there is no such queue, where its policy does not
-    allow it, and where the queue cannot take such a message."""
+    allow it, where the policy of the queue's key of KMS does not, and where the queue cannot take such a message."""
     memory: Memory = call.memory
     queue = memory.queues.get(delivery.arn)
     if queue is None:
@@ -38,7 +38,7 @@ def send_to_queue(call: Call, delivery: SendToQueue) -> None:
     if not decision.allowed:
         raise Undeliverable(decision.message(principal_of(sender), "sqs:SendMessage", queue.arn))
     try:
-        _put(call, queue, delivery)
+        _put(call, queue, delivery, sender)
     except ServiceError as error:
         raise Undeliverable(f"{error.code}: {error.message}") from error
 
@@ -47,7 +47,7 @@ def _decide(call: Call, sender: Sender, arn: str, found: Guard) -> Decision:
     return decide_for(sender, "sqs:SendMessage", arn, found, call.now, tags=lambda: tags_of(call, arn))
 
 
-def _put(call: Call, queue: Queue, delivery: SendToQueue) -> None:
+def _put(call: Call, queue: Queue, delivery: SendToQueue, sender: Sender) -> None:
     trace = {"AWSTraceHeader": {"DataType": "String", "StringValue": delivery.trace}} if delivery.trace else None
     draft = draft_of(
         queue,
@@ -58,7 +58,7 @@ def _put(call: Call, queue: Queue, delivery: SendToQueue) -> None:
         delivery.message_group,
         delivery.deduplication,
     )
-    put(call, queue, draft, _SENDER_IDS.get(delivery.service, delivery.source_account))
+    put(call, queue, draft, _SENDER_IDS.get(delivery.service, delivery.source_account), sender)
 
 
 def _attribute(attribute: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from awning.kit.named import as_it_stands, ids_of
 from awning.kit.operation import ALL, Needs, Params, operation
 from awning.services.sqs import delays, tables
 from awning.services.sqs.address import arn_of, check_name, named_queue_arn, queue_arn, url_of
-from awning.services.sqs.attributes import COUNTS, KNOWN, READABLE, UNUSED, changed, defaults, settings_of
+from awning.services.sqs.attributes import COUNTS, READABLE, changed, defaults, settings_of
 from awning.services.sqs.duplicates import RESCOPING
 from awning.services.sqs.engine import Line
 from awning.services.sqs.errors import (
@@ -50,8 +50,7 @@ def _arn_to_tag(call: Call, params: Params) -> str | None:
 @operation(
     Needs("sqs:CreateQueue", named_queue_arn),
     Needs("sqs:TagQueue", _arn_to_tag),
-    honours={"attributes": KNOWN, "tags": ALL},
-    defaults=UNUSED,
+    honours={"attributes": READABLE, "tags": ALL},
     tags="tags",
 )
 def create_queue(
@@ -182,7 +181,7 @@ def get_queue_attributes(call: Call, queue_url: str, attribute_names: list[str] 
     return {"Attributes": chosen} if chosen else {}
 
 
-@operation(Needs("sqs:SetQueueAttributes", queue_arn), honours={"attributes": KNOWN}, defaults=UNUSED)
+@operation(Needs("sqs:SetQueueAttributes", queue_arn), honours={"attributes": READABLE})
 def set_queue_attributes(call: Call, queue_url: str, attributes: dict[str, str]) -> None:
     """Set attributes; they are in force at once, for messages that are there too where it is the retention period."""
     queue = own(call, queue_url)

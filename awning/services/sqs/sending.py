@@ -5,6 +5,7 @@ from __future__ import annotations
 from hashlib import md5
 from typing import Any, NamedTuple
 
+from awning.contracts import Sender
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
 from awning.services.sqs import fifo_tables, tables
@@ -12,6 +13,7 @@ from awning.services.sqs import message_attributes as attributes_of
 from awning.services.sqs.address import queue_arn
 from awning.services.sqs.batches import Entry, check_entries, each
 from awning.services.sqs.contents import write
+from awning.services.sqs.datakeys import to_seal
 from awning.services.sqs.duplicates import content_id, key_of, original, remember, sequence_number
 from awning.services.sqs.errors import (
     BatchRequestTooLong,
@@ -94,6 +96,8 @@ def send_message_batch(call: Call, queue_url: str, entries: list[Entry]) -> dict
         raise BatchRequestTooLong(
             f"Batch requests cannot be longer than {_BATCH_BYTES} bytes. You have sent {size} bytes."
         )
+    if queue.settings.kms is not None:
+        to_seal(call, queue)
 
     def send(entry: Entry) -> dict[str, Any]:
         draft = draft_of(
@@ -180,10 +184,12 @@ def _traced(call: Call, draft: Draft) -> Draft:
     return draft if header is None or draft.trace is not None else draft._replace(trace=header.decode("latin-1"))
 
 
-def put(call: Call, queue: Queue, draft: Draft, sender: str) -> dict[str, Any]:
-    """Store a message and let it wait, or be delayed; return what SendMessage answers. `sender` is its SenderId.
+def put(call: Call, queue: Queue, draft: Draft, sender: str, service: Sender | None = None) -> dict[str, Any]:
+    """Store a message and let it wait, or be delayed; return what SendMessage answers. `sender` is its SenderId; `service` sends
+    it by itself.
 
-    A duplicate on a FIFO queue is taken for sent, as what it is a duplicate of.
+    A duplicate on a FIFO queue is taken for sent, as what it is a duplicate of. Raises the errors of KMS before anything is
+    changed.
     """
     memory: Memory = call.memory
     now = milliseconds(call.now)
@@ -203,7 +209,7 @@ def put(call: Call, queue: Queue, draft: Draft, sender: str) -> dict[str, Any]:
         message_id,
         sender,
         draft.trace,
-        write(call, queue, number, draft.body, draft.md5, draft.attributes),
+        write(call, queue, number, draft.body, draft.md5, draft.attributes, service),
         draft.group,
         draft.deduplication,
     )

@@ -116,6 +116,16 @@ SCHEMA = Schema(
         );
         UPDATE queues SET attributes = json_set(attributes, '$.SqsManagedSseEnabled', 'false');
         """,
+        """
+        ALTER TABLE messages ADD COLUMN data_key INTEGER;       -- the one that sealed it, where that is not the queue's own
+        CREATE INDEX messages_by_data_key ON messages (data_key) WHERE data_key IS NOT NULL;
+        CREATE TABLE data_keys (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            queue TEXT NOT NULL,               -- the ARN of the queue that it was made for: its encryption context
+            sealed BLOB NOT NULL,              -- by a key of KMS, which it names
+            made INTEGER NOT NULL
+        );
+        """,
     )
 )
 
@@ -140,8 +150,9 @@ class QueueRow(NamedTuple):
     rescoped: int | None
 
 
-Content = tuple[str | bytes, bytes, bytes | None, bool]
-"""What a message says, as it is stored: body and its MD5, or both in one sealed; attributes packed, or sealed as well; sealed?"""
+Content = tuple[str | bytes, bytes, bytes | None, bool, int | None]
+"""What a message says, as it is stored: body and its MD5, or both in one sealed; attributes packed, or sealed as well; sealed?
+And by which data key, None where by the queue's own."""
 
 
 class MessageRow(NamedTuple):
@@ -158,6 +169,7 @@ class MessageRow(NamedTuple):
     received: int
     group: str | None
     deduplication: str | None
+    data_key: int | None
 
 
 class MoveRow(NamedTuple):
@@ -349,8 +361,8 @@ def insert_message(
     deduplication: str | None = None,
 ) -> None:
     db.execute(
-        "INSERT INTO messages (number, queue, sent, due, id, sender, trace, body, md5, attributes, sealed, grp, deduplication)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO messages (number, queue, sent, due, id, sender, trace, body, md5, attributes, sealed, data_key, grp,"
+        " deduplication) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (number, queue, sent, due, id, sender, trace, *content, group, deduplication),
     )
 
@@ -358,8 +370,8 @@ def insert_message(
 def read_message(db: sqlite3.Connection, number: int) -> MessageRow:
     """Return a message. Raises LookupError where there is none: then memory and tables disagree, which is our own fault."""
     row = db.execute(
-        "SELECT sent, id, sender, md5, trace, attributes, body, source, received, grp, deduplication FROM messages"
-        " WHERE number = ?",
+        "SELECT sent, id, sender, md5, trace, attributes, body, source, received, grp, deduplication, data_key"
+        " FROM messages WHERE number = ?",
         (number,),
     ).fetchone()
     if row is None:
@@ -387,8 +399,8 @@ def hand_over(
     """Move a message to its dead-letter queue, where `new` is its number: the same message, received `times` more; `sent` at
     another time unless that is None."""
     db.execute(
-        "INSERT INTO messages (number, queue, sent, id, sender, trace, body, md5, attributes, sealed, source, received, grp,"
-        " deduplication) SELECT ?, ?, coalesce(?, sent), id, sender, trace, ?, ?, ?, ?, ?, received + ?, grp,"
+        "INSERT INTO messages (number, queue, sent, id, sender, trace, body, md5, attributes, sealed, data_key, source, received,"
+        " grp, deduplication) SELECT ?, ?, coalesce(?, sent), id, sender, trace, ?, ?, ?, ?, ?, ?, received + ?, grp,"
         " deduplication FROM messages WHERE number = ?",
         (new, to, sent, *content, source, times, number),
     )
@@ -398,11 +410,41 @@ def hand_over(
 def send_anew(db: sqlite3.Connection, number: int, *, to: int, new: int, content: Content, id: str, now: int) -> None:
     """Move a message out of a dead-letter queue: a new message with what the old one says."""
     db.execute(
-        "INSERT INTO messages (number, queue, sent, id, sender, trace, body, md5, attributes, sealed, grp, deduplication)"
-        " SELECT ?, ?, ?, ?, sender, trace, ?, ?, ?, ?, grp, deduplication FROM messages WHERE number = ?",
+        "INSERT INTO messages (number, queue, sent, id, sender, trace, body, md5, attributes, sealed, data_key, grp,"
+        " deduplication) SELECT ?, ?, ?, ?, sender, trace, ?, ?, ?, ?, ?, grp, deduplication FROM messages WHERE number = ?",
         (new, to, now, id, *content, number),
     )
     db.execute("DELETE FROM messages WHERE number = ?", (number,))
+
+
+def insert_data_key(db: sqlite3.Connection, queue: str, sealed: bytes, now: int) -> int:
+    """Store a data key that was made for the queue of an ARN; return its id."""
+    id = db.execute("INSERT INTO data_keys (queue, sealed, made) VALUES (?, ?, ?)", (queue, sealed, now)).lastrowid
+    assert id is not None
+    return id
+
+
+def read_data_key(db: sqlite3.Connection, id: int) -> tuple[str, bytes]:
+    """The ARN of the queue that a data key was made for, and the data key as it was sealed by a key of KMS."""
+    arn, sealed = db.execute("SELECT queue, sealed FROM data_keys WHERE id = ?", (id,)).fetchone()
+    return arn, sealed
+
+
+def forget_data_keys(db: sqlite3.Connection, after: int, until: int, limit: int) -> int | None:
+    """Of `limit` data keys behind the id `after` that were made till a time, delete those under which no message stands; return
+    how far that came, None at the end."""
+    last = db.execute(
+        "SELECT max(id) FROM (SELECT id FROM data_keys WHERE id > ? AND made <= ? ORDER BY id LIMIT ?)",
+        (after, until, limit),
+    ).fetchone()[0]
+    if last is not None:
+        db.execute(
+            "DELETE FROM data_keys WHERE id > ? AND id <= ? AND made <= ?"
+            " AND NOT EXISTS (SELECT 1 FROM messages WHERE data_key = data_keys.id)",
+            (after, last, until),
+        )
+    found: int | None = last
+    return found
 
 
 def insert_move(db: sqlite3.Connection, move: MoveRow) -> None:
