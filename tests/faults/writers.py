@@ -169,6 +169,63 @@ class Uploads(Writer):
             assert tags.items() <= {part["PartNumber"]: part["ETag"] for part in parts}.items()
 
 
+class Versions(Writer):
+    """Overwrites and deletes where versions are kept, small and large: each that was acknowledged stays, the newest first."""
+
+    def prepare(self) -> None:
+        self.s3 = self.make("s3", **OPTIONS)
+        self.s3.create_bucket(Bucket=self.name)
+        self.s3.put_bucket_versioning(Bucket=self.name, VersioningConfiguration={"Status": "Enabled"})
+        self.known: dict[str, list[tuple[str, str | None]]] = {f"key-{number}": [] for number in range(5)}
+        self.open: tuple[str, str] | None = None
+
+    def step(self) -> None:
+        key = self.random.choice(list(self.known))
+        there = self.known[key]
+        fate = self.random.random()
+        if fate < 0.2 and there:
+            gone = there.pop(self.random.randrange(len(there)))
+            self.open = (key, gone[0])
+            self.s3.delete_object(Bucket=self.name, Key=key, VersionId=gone[0])
+        elif fate < 0.4:
+            self.open = (key, "")
+            there.insert(0, (self.s3.delete_object(Bucket=self.name, Key=key)["VersionId"], None))
+        else:
+            content = self.random.randbytes(self.random.choice((0, 1000, 70_000, 300_000)))
+            self.open = (key, "")
+            put = self.s3.put_object(Bucket=self.name, Key=key, Body=content)
+            there.insert(0, (put["VersionId"], digest(content)))
+        self.open = None
+
+    def check(self) -> None:
+        s3 = self.make("s3", **OPTIONS)
+        listed: dict[str, list[str]] = {key: [] for key in self.known}
+        pages = s3.get_paginator("list_object_versions").paginate(Bucket=self.name, PaginationConfig={"PageSize": 7})
+        latest: dict[str, str] = {}
+        markers: set[str] = set()
+        for page in pages:
+            both = page.get("Versions", []) + page.get("DeleteMarkers", [])
+            markers |= {one["VersionId"] for one in page.get("DeleteMarkers", [])}
+            for one in both:
+                listed[one["Key"]].append(one["VersionId"])
+                if one["IsLatest"]:
+                    assert one["Key"] not in latest
+                    latest[one["Key"]] = one["VersionId"]
+        for key, expected in self.known.items():
+            maybe = self.open is not None and self.open[0] == key
+            extra = set(listed[key]) - {version for version, _ in expected}
+            assert len(extra) <= maybe, f"{self.name}/{key}: {extra}"
+            assert {version for version, _ in expected} <= set(listed[key])
+            for version, content in expected:
+                assert (version in markers) == (content is None)
+                if content is not None:
+                    got = s3.get_object(Bucket=self.name, Key=key, VersionId=version)
+                    assert digest(got["Body"].read()) == content
+            if expected and not maybe:
+                assert latest[key] == expected[0][0]
+                assert (refusal(s3.head_object, Bucket=self.name, Key=key) is None) == (expected[0][1] is not None)
+
+
 class Messages(Writer):
     """Sends, receives and deletes on a queue: an acknowledged message is there unless its delete was called."""
 
@@ -239,7 +296,7 @@ class Policies(Writer):
         assert refusal(s3.list_objects_v2, Bucket=self.name) == expected, "the policy that is stored is not in force"
 
 
-KINDS: tuple[type[Writer], ...] = (Objects, Objects, Uploads, Messages, Messages, Policies)
+KINDS: tuple[type[Writer], ...] = (Objects, Objects, Versions, Uploads, Messages, Messages, Policies)
 
 
 def make_writers(live: LiveRegion, number: int) -> list[Writer]:

@@ -3,6 +3,7 @@ markers and of bad ids are as recorded from S3."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -391,6 +392,38 @@ def test_policies_see_the_versions_own_tags(kept: S3) -> None:
     context = copy(kept.call(), {"bucket": "box", "key": "to", "copy_source": f"box/k?versionId={first}"})
     assert context["s3:ExistingObjectTag/"](arn) == {"t": "1"}
     assert context["s3:ExistingObjectTag/"]("arn:aws:s3:::box/to") == {}
+
+
+# Events --------------------------------------------------------------------------------------------------------------
+
+
+def test_events_name_the_version(kept: S3) -> None:
+    queue = {"Id": "q", "QueueArn": "arn:aws:sqs:us-east-1:111111111111:q"}
+    queue["Events"] = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:ObjectTagging:*"]  # type: ignore[assignment]
+    kept.put_bucket_notification_configuration(
+        bucket="box", notification_configuration={"QueueConfigurations": [queue]}, skip_destination_validation=True
+    )
+    version = put(kept, b"1")
+    kept.put_object_tagging(bucket="box", key="k", tagging=tags("1"))
+    marker = delete(kept)["VersionId"]
+    delete(kept, version)
+    delete(kept, version)
+    switch(kept, "Suspended")
+    put(kept, b"2")
+    delete(kept)
+    told = [json.loads(letter.body)["Records"][0] for letter in kept.outbox() if "Records" in letter.body]  # type: ignore[attr-defined]
+    nothing = "d41d8cd98f00b204e9800998ecf8427e"
+    assert [(one["eventName"], one["s3"]["object"].get("versionId")) for one in told] == [
+        ("ObjectCreated:Put", version),
+        ("ObjectTagging:Put", version),
+        ("ObjectRemoved:DeleteMarkerCreated", marker),
+        ("ObjectRemoved:Delete", version),
+        ("ObjectCreated:Put", None),
+        ("ObjectRemoved:DeleteMarkerCreated", None),
+    ]
+    assert (told[2]["s3"]["object"]["eTag"], "size" in told[2]["s3"]["object"]) == (nothing, False)
+    numbers = [one["s3"]["object"]["sequencer"] for one in told if "sequencer" in one["s3"]["object"]]
+    assert numbers == sorted(set(numbers))
 
 
 # Ids -----------------------------------------------------------------------------------------------------------------
