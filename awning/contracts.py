@@ -72,6 +72,16 @@ class FindUser:
 
 
 @dataclass(frozen=True, slots=True)
+class FindMfaStep:
+    """For which half minute since the epoch is this code right, of the device that the user of this unique id has? Answered by
+    iam: int; None where it is wrong, or the device is another's. That no code is taken twice is the asker's to see to."""
+
+    user_id: str
+    serial_number: str
+    code: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class PrincipalExists:
     """Is there a user or role of this ARN (a resource's policy may name no others)? Answered by iam: bool."""
 

@@ -177,12 +177,16 @@ class Context(Mapping[str, Any]):
         return None if issued is None else _moment(issued)
 
     def has_mfa(self) -> str | None:
-        """Only temporary credentials say so."""
+        """Only temporary credentials say so, and a request that itself shows a second factor."""
         principal = self._principal
+        if "aws:multifactorauthpresent" in self.own:
+            return "true"
         return None if principal.issued is None else "false" if principal.mfa is None else "true"
 
     def mfa_age(self) -> str | None:
         mfa = self._principal.mfa
+        if "aws:multifactorauthpresent" in self.own:
+            mfa = self._now
         return None if mfa is None else str(max(0, int(self._now - mfa)))
 
     def provider(self) -> str | None:

@@ -78,6 +78,11 @@ class Things:
         return made["Role"]  # type: ignore[no-any-return]
 
     @cached_property
+    def device(self) -> str:
+        made = self._made("iam", "create_virtual_mfa_device", VirtualMFADeviceName=self.name("device"))
+        return made["VirtualMFADevice"]["SerialNumber"]  # type: ignore[no-any-return]
+
+    @cached_property
     def profile(self) -> str:
         name = self.name("profile")
         self._made("iam", "create_instance_profile", InstanceProfileName=name)
@@ -224,6 +229,10 @@ NAMED: Mapping[str, Mapping[str, Maker]] = {
         "PolicySourceArn": lambda things: f"arn:aws:iam::{ACCOUNT}:user/{things.user}",
         "PolicyInputList": lambda things: [DOCUMENT],
         "ActionNames": lambda things: ["s3:GetObject"],
+        "SerialNumber": lambda things: things.device,
+        "VirtualMFADeviceName": lambda things: things.name("device"),
+        "AuthenticationCode1": lambda things: "000000",
+        "AuthenticationCode2": lambda things: "000000",
         "AccountAlias": lambda things: things.name("alias"),
         "VersionId": lambda things: "v1",
         "Status": lambda things: "Inactive",
@@ -296,6 +305,9 @@ OF_OPERATIONS: Mapping[str, Mapping[str, Maker]] = {
     "iam.DeleteAccessKey": {"UserName": lambda things: things.user},
     "iam.UpdateAccessKey": {"UserName": lambda things: things.user},
     "iam.ListAccessKeys": {"UserName": lambda things: things.user},
+    "iam.DeactivateMFADevice": {"UserName": lambda things: things.user},
+    "iam.ListMFADevices": {"UserName": lambda things: things.user},
+    "iam.GetMFADevice": {"UserName": lambda things: things.user},
     "iam.GetUser": {"UserName": lambda things: things.user},
     "s3.CreateBucket": {"Bucket": lambda things: things.name("new")},
     "s3.PutBucketOwnershipControls": {

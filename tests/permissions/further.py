@@ -116,6 +116,16 @@ FURTHER: Mapping[str, tuple[Case, ...]] = {
         Case({}, (("iam:AddRoleToInstanceProfile", instance_profile), ("iam:PassRole", role))),
     ),
     "iam.remove_role_from_instance_profile": only("iam:RemoveRoleFromInstanceProfile", instance_profile),
+    "iam.create_virtual_mfa_device": (
+        Case(
+            {"Tags": fixed(TAGS)},
+            (("iam:CreateVirtualMFADevice", new("iam", "mfa")), ("iam:TagMFADevice", new("iam", "mfa"))),
+        ),
+    ),
+    "iam.enable_mfa_device": only("iam:EnableMFADevice", entity("user")),
+    "iam.resync_mfa_device": only("iam:ResyncMFADevice", entity("user")),
+    "iam.deactivate_mfa_device": only("iam:DeactivateMFADevice", entity("user")),
+    "iam.get_mfa_device": only("iam:GetMFADevice", entity("user")),
     "iam.create_user": (
         Case({"Tags": fixed(TAGS)}, (("iam:CreateUser", new("iam", "user")), ("iam:TagUser", new("iam", "user")))),
     ),

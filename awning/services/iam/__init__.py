@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from awning.contracts import FindCredential, FindPolicyText, FindPrincipalIds, FindRole, FindUser, PrincipalExists
+from awning.contracts import (
+    FindCredential,
+    FindMfaStep,
+    FindPolicyText,
+    FindPrincipalIds,
+    FindRole,
+    FindUser,
+    PrincipalExists,
+)
 from awning.kit.compiled import Compiled
 from awning.kit.service import Service
 from awning.services.iam import (
@@ -14,6 +22,7 @@ from awning.services.iam import (
     instance_profiles,
     keys,
     lookup,
+    mfa,
     offers,
     policies,
     roles,
@@ -40,6 +49,7 @@ SERVICE = Service(
         instance_profiles,
         account,
         simulation,
+        mfa,
     ),
     schema=tables.SCHEMA,
     guard=lookup.guard,
@@ -50,6 +60,7 @@ SERVICE = Service(
         FindCredential: offers.find_credential,
         FindUser: offers.find_user,
         FindRole: offers.find_role,
+        FindMfaStep: mfa.find_mfa_step,
         FindPrincipalIds: offers.find_principal_ids,
         PrincipalExists: offers.principal_exists,
         FindPolicyText: offers.find_policy_text,

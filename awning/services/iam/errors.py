@@ -15,6 +15,10 @@ class EntityAlreadyExists(ServiceError):
     status = 409
 
 
+class InvalidAuthenticationCode(ServiceError):
+    status = 403
+
+
 class InvalidInput(ServiceError):
     status = 400
 

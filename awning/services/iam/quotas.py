@@ -29,10 +29,11 @@ MANAGED_POLICY_CHARACTERS: Final = 6144
 TRUST_POLICY_CHARACTERS: Final = 2048
 POLICY_VERSIONS: Final = 5
 INSTANCE_PROFILES: Final = 1000
+MFA_DEVICES_PER_USER: Final = 8
 SERVER_CERTIFICATES: Final = 20
 TAGS: Final = 50
 NAME_LENGTH: Final[Mapping[str, int]] = MappingProxyType(
-    {"user": 64, "role": 64, "group": 128, "policy": 128, "instance-profile": 128}
+    {"user": 64, "role": 64, "group": 128, "policy": 128, "instance-profile": 128, "mfa": 226}
 )
 PAGE: Final = 100
 """Items of a page when the caller does not say."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
-from awning.services.iam import lookup, tables
+from awning.services.iam import lookup, resource_tables, tables
 from awning.services.iam.create import check_new, check_rename, refuse_delete
 from awning.services.iam.names import check_path, new_id, read_tags, write_tags
 from awning.services.iam.pages import page
@@ -101,6 +101,7 @@ def update_user(call: Call, user_name: str, new_path: str | None = None, new_use
 def delete_user(call: Call, user_name: str) -> None:
     """Delete a user that has no keys, policies or memberships left."""
     user = lookup.entity(call, "user", user_name)
+    refuse_delete("MFA device", "delete", resource_tables.owned(call.db, user.row, "mfa"))
     refuse_delete("access keys", "delete", tables.keys_of(call.db, call.account, user.row))
     refuse_delete("policies", "delete", tables.inline_policies(call.db, user.row))
     refuse_delete("all policies", "detach", tables.attached_policies(call.db, user.row))

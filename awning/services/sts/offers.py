@@ -15,20 +15,22 @@ from awning.kit.compiled import Compiled
 from awning.services.sts import tables
 from awning.services.sts.tables import Session
 
-_OF_TOKENS: Final = orjson.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Allow", "NotAction": ["iam:*", "sts:*"], "Resource": "*"},
-            {
-                "Effect": "Allow",
-                "Action": ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"],
-                "Resource": "*",
-            },
-        ],
-    }
-).decode()
-"""What GetSessionToken's credentials are good for without MFA. Source: GetSessionToken in the STS API reference."""
+
+def _may(*refused: str) -> str:
+    statements = [
+        {"Effect": "Allow", "NotAction": list(refused), "Resource": "*"},
+        {
+            "Effect": "Allow",
+            "Action": ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"],
+            "Resource": "*",
+        },
+    ]
+    return orjson.dumps({"Version": "2012-10-17", "Statement": statements}).decode()
+
+
+_OF_TOKENS: Final = _may("iam:*", "sts:*")
+_OF_MFA_TOKENS: Final = _may("sts:*")
+"""What GetSessionToken's credentials are good for, without MFA and with it. Source: GetSessionToken in the STS API reference."""
 
 
 def find_session(call: Call, question: FindSession) -> Credential | None:
@@ -54,7 +56,12 @@ def _principal(call: Call, session: Session) -> Principal | None:
         return replace(
             owner,
             issued=session.created,
-            session=(compiled.get("session", "credentials of GetSessionToken without MFA", _OF_TOKENS),),
+            mfa=session.mfa,
+            session=(
+                compiled.get("session", "credentials of GetSessionToken without MFA", _OF_TOKENS)
+                if session.mfa is None
+                else compiled.get("session", "credentials of GetSessionToken with MFA", _OF_MFA_TOKENS),
+            ),
         )
     role = call.ask(FindRole(session.source_arn))
     if role is None or role.role_id != session.source_id:

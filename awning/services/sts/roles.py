@@ -11,7 +11,7 @@ from awning.contracts import FindPolicyText, FindRole, RoleFacts
 from awning.kit.call import Call
 from awning.kit.errors import AccessDenied
 from awning.kit.operation import ALL, Needs, operation
-from awning.services.sts import tables, trust
+from awning.services.sts import mfa, tables, trust
 from awning.services.sts.errors import MalformedPolicyDocument, PackedPolicyTooLarge, ValidationError
 from awning.services.sts.sessions import describe, new_credentials
 from awning.services.sts.tables import Session
@@ -45,6 +45,8 @@ def assume_role(
     transitive_tag_keys: list[str] | None = None,
     external_id: str | None = None,
     source_identity: str | None = None,
+    serial_number: str | None = None,
+    token_code: str | None = None,
 ) -> dict[str, Any]:
     """Begin a session of a role, whose trust policy has been asked before. The external id is its condition only.
 
@@ -63,6 +65,7 @@ def assume_role(
     _check_duration(call, role, duration_seconds)
     arns = [entry["arn"] for entry in policy_arns or ()]
     _check_policies(call, role, policy, arns)
+    mfa.use(call, serial_number, token_code)
     session_tags, transitive = _tags(call, tags or (), transitive_tag_keys or ())
     now = float(int(call.now))
     session = Session(

@@ -39,14 +39,22 @@ SCHEMA: Final = Schema(
         ) WITHOUT ROWID;
         CREATE INDEX sessions_expires ON sessions (expires);
         """,
+        """
+        ALTER TABLE sessions ADD COLUMN mfa REAL;
+        CREATE TABLE mfa_steps (
+            serial_number TEXT PRIMARY KEY,
+            step INTEGER NOT NULL
+        ) WITHOUT ROWID;
+        """,
     )
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Temporary credentials. `source_*` is the role, or the user or root who asked; `name` a role session's name; times
-    are seconds since the epoch; `policy` and `policy_arns` are the session policies; `transitive_tags` are keys."""
+    """Temporary credentials. `source_*` is the role, or the user or root who asked; `name` a role session's name; times are
+    seconds since the epoch, `mfa` when its owner showed a second factor; `policy` and `policy_arns` are the session policies;
+    `transitive_tags` are keys."""
 
     access_key_id: str
     secret: str = field(repr=False)
@@ -63,11 +71,12 @@ class Session:
     tags: Mapping[str, str] = field(default_factory=dict)
     transitive_tags: Sequence[str] = ()
     source_identity: str | None = None
+    mfa: float | None = None
 
 
 _COLUMNS: Final = (
     "access_key_id, secret, token, account, kind, source_arn, source_id, name, created, expires, policy, policy_arns,"
-    " tags, transitive_tags, source_identity"
+    " tags, transitive_tags, source_identity, mfa"
 )
 
 
@@ -85,7 +94,7 @@ def add_session(db: sqlite3.Connection, seal: Seal, session: Session) -> None:
     """Store a session, its secret and token sealed with the key's id as context."""
     context = session.access_key_id.encode()
     db.execute(
-        f"INSERT INTO sessions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO sessions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             session.access_key_id,
             seal.seal(session.secret.encode(), context),
@@ -102,8 +111,19 @@ def add_session(db: sqlite3.Connection, seal: Seal, session: Session) -> None:
             orjson.dumps(dict(session.tags)).decode(),
             orjson.dumps(list(session.transitive_tags)).decode(),
             session.source_identity,
+            session.mfa,
         ),
     )
+
+
+def last_step(db: sqlite3.Connection, serial_number: str) -> int:
+    """The half minute since the epoch of the last code of a device that was taken; -1 where none was."""
+    row = db.execute("SELECT step FROM mfa_steps WHERE serial_number = ?", (serial_number,)).fetchone()
+    return row[0] if row else -1
+
+
+def use_step(db: sqlite3.Connection, serial_number: str, step: int) -> None:
+    db.execute("INSERT OR REPLACE INTO mfa_steps VALUES (?, ?)", (serial_number, step))
 
 
 def remove_expired(db: sqlite3.Connection, before: float, most: int) -> int:

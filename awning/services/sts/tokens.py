@@ -7,7 +7,7 @@ from typing import Any, Final
 from awning.kit.call import Call
 from awning.kit.errors import AccessDenied
 from awning.kit.operation import operation
-from awning.services.sts import tables
+from awning.services.sts import mfa, tables
 from awning.services.sts.errors import ValidationError
 from awning.services.sts.sessions import describe, new_credentials
 from awning.services.sts.tables import Session
@@ -19,11 +19,16 @@ _LONGEST_OF_ROOT: Final = 3600
 
 
 @operation()
-def get_session_token(call: Call, duration_seconds: int = _DEFAULT) -> dict[str, Any]:
+def get_session_token(
+    call: Call,
+    duration_seconds: int = _DEFAULT,
+    serial_number: str | None = None,
+    token_code: str | None = None,
+) -> dict[str, Any]:
     """Give a user, or the account's root, credentials that expire: 15 minutes to 36 hours, at most an hour for root.
 
-    Nobody needs a permission for it. Those of a session can't be prolonged that way. MFA is not part of it yet, so the
-    credentials may not call iam, and of sts only AssumeRole and GetCallerIdentity.
+    Nobody needs a permission for it. Those of a session can't be prolonged that way. Without the code of
+    the user's MFA device the credentials may not call iam; of sts they may call AssumeRole and GetCallerIdentity only.
     """
     caller = call.principal
     if caller.issued is not None or caller.kind not in ("user", "root"):
@@ -32,6 +37,7 @@ def get_session_token(call: Call, duration_seconds: int = _DEFAULT) -> dict[str,
         raise ValidationError(f"DurationSeconds must be between {_SHORTEST} and {_LONGEST}; it is {duration_seconds}.")
     if caller.kind == "root":
         duration_seconds = min(duration_seconds, _LONGEST_OF_ROOT)
+    with_mfa = mfa.use(call, serial_number, token_code)
     now = float(int(call.now))
     session = Session(
         *new_credentials(call),
@@ -42,6 +48,7 @@ def get_session_token(call: Call, duration_seconds: int = _DEFAULT) -> dict[str,
         name=caller.name,
         created=now,
         expires=now + duration_seconds,
+        mfa=now if with_mfa else None,
     )
     tables.add_session(call.db, call.seal, session)
     return {"Credentials": describe(session)}

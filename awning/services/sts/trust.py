@@ -11,6 +11,7 @@ from awning.kit.compiled import Compiled
 from awning.kit.operation import Params
 from awning.kit.service import Guard
 from awning.kit.tags import read_tags
+from awning.services.sts import mfa
 
 
 def guard(call: Call, arn: str) -> Guard | None:
@@ -56,6 +57,8 @@ def conditions(call: Call, params: Params) -> dict[str, Any]:
     result: dict[str, Any] = {"sts:rolesessionname": params["role_session_name"]}
     if params.get("external_id") is not None:
         result["sts:externalid"] = params["external_id"]
+    if mfa.is_shown(call, params.get("serial_number"), params.get("token_code")):
+        result["aws:multifactorauthpresent"] = "true"
     source_identity = params.get("source_identity") or call.principal.source_identity
     if source_identity:
         result["sts:sourceidentity"] = source_identity

@@ -123,4 +123,4 @@ def test_errors_of_sts_have_its_codes(boto):
     assert code(Policy="{}") == "MalformedPolicyDocument"
     assert code(Policy=json.dumps(LIST_USERS) + " " * 3000) == "PackedPolicyTooLarge"
     assert code(RoleArn=role + "x") == "AccessDenied"
-    assert code(SerialNumber="GAHT12345678", TokenCode="123456") == "NotImplemented"
+    assert code(SerialNumber="GAHT12345678", TokenCode="123456") == "AccessDenied"

@@ -1,0 +1,219 @@
+"""Virtual MFA devices: a seed that is shown once, and codes that prove who has it.
+
+A device is nobody's until two of its codes in a row enable it for a user.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, Final
+
+from awning.contracts import FindMfaStep
+from awning.kit.call import Call
+from awning.kit.operation import ALL, Needs, Params, operation
+from awning.services.iam import lookup, resource_tables, tables, users
+from awning.services.iam.errors import (
+    DeleteConflict,
+    EntityAlreadyExists,
+    InvalidAuthenticationCode,
+    LimitExceeded,
+    NoSuchEntity,
+)
+from awning.services.iam.names import check_name, check_path, drop_tags, merge_tags, read_tags, write_tags
+from awning.services.iam.pages import page_of
+from awning.services.iam.quotas import MFA_DEVICES_PER_USER
+from awning.services.iam.resource_tables import Resource
+from awning.services.iam.tables import Entity
+from awning.services.iam.totp import matching_pair, matching_step, step_of
+
+_SEED_BYTES: Final = 40
+_new_arn = lookup.new_arn("mfa", "virtual_mfa_device_name")
+
+
+def _arn(call: Call, params: Params) -> str:
+    value: str = params["serial_number"]
+    return value if value.startswith("arn:") else f"arn:aws:iam::{call.account}:mfa/{value}"
+
+
+@operation(
+    Needs("iam:CreateVirtualMFADevice", _new_arn),
+    Needs("iam:TagMFADevice", lambda call, params: _new_arn(call, params) if params.get("tags") else None),
+    honours={"tags": ALL},
+    tags="tags",
+    context=lookup.conditions,
+)
+def create_virtual_mfa_device(
+    call: Call, virtual_mfa_device_name: str, path: str = "/", tags: list[dict[str, str]] | None = None
+) -> dict[str, Any]:
+    """Create a device that nobody has yet, and show its seed this once, in Base32. A QR code of it is not part of the reply."""
+    check_path("mfa", path)
+    check_name("mfa", virtual_mfa_device_name, "virtualMFADeviceName")
+    if resource_tables.find(call.db, call.account, "mfa", virtual_mfa_device_name) is not None:
+        raise EntityAlreadyExists("MFA device already exists.")
+    seed = call.random(_SEED_BYTES)
+    arn = tables.arn_of(call.account, "mfa", path, virtual_mfa_device_name)
+    device = Resource(
+        0, call.account, "mfa", virtual_mfa_device_name, path, "", call.now, read_tags(tags, folded=False),
+        sealed=call.seal.seal(seed, arn.encode()),
+    )  # fmt: skip
+    resource_tables.add(call.db, device)
+    made: dict[str, Any] = {"SerialNumber": arn, "Base32StringSeed": base64.b32encode(seed)}
+    return {"VirtualMFADevice": made | ({"Tags": write_tags(device.tags)} if tags else {})}
+
+
+@operation(Needs("iam:DeleteVirtualMFADevice", _arn), context=lookup.conditions)
+def delete_virtual_mfa_device(call: Call, serial_number: str) -> None:
+    """Delete a device that is nobody's."""
+    device = _find(call, serial_number)
+    if device.owner is not None:
+        raise DeleteConflict("MFA VirtualDevice in use. Must deactivate first.")
+    resource_tables.remove(call.db, device.row)
+
+
+@operation(
+    Needs("iam:ListVirtualMFADevices", lambda call, params: f"arn:aws:iam::{call.account}:mfa/"),
+    reads=True,
+    honours={"assignment_status": ALL},
+)
+def list_virtual_mfa_devices(
+    call: Call, assignment_status: str = "Any", marker: str | None = None, max_items: int | None = None
+) -> dict[str, Any]:
+    """List the account's devices, those that are somebody's or nobody's, or all."""
+
+    def wanted(device: Resource) -> bool:
+        return assignment_status == "Any" or (device.owner is not None) == (assignment_status == "Assigned")
+
+    devices = (device for device in resource_tables.listed(call.db, call.account, "mfa") if wanted(device))
+    found, more = page_of(devices, marker, max_items, lambda device: device.name.lower())
+    return {"VirtualMFADevices": [_describe(call, device) for device in found], **more}
+
+
+@operation(Needs("iam:EnableMFADevice", lookup.arn("user")), context=lookup.conditions)
+def enable_mfa_device(
+    call: Call, user_name: str, serial_number: str, authentication_code1: str, authentication_code2: str
+) -> None:
+    """Give a device to a user, who shows two codes of it in a row."""
+    user = lookup.entity(call, "user", user_name)
+    device = _find(call, serial_number)
+    if device.owner is not None:
+        raise EntityAlreadyExists("MFA Device is already in use.")
+    if len(resource_tables.owned(call.db, user.row, "mfa")) >= MFA_DEVICES_PER_USER:
+        raise LimitExceeded(f"Cannot exceed quota for MFADevicesPerUser: {MFA_DEVICES_PER_USER}")
+    step = _pair(call, device, authentication_code1, authentication_code2)
+    resource_tables.set_owner(call.db, device.row, user.row)
+    facts = {"enabled": call.now, "drift": step - step_of(call.now), "last": step}
+    resource_tables.set_facts(call.db, device.row, facts)
+
+
+@operation(Needs("iam:ResyncMFADevice", lookup.arn("user")), context=lookup.conditions)
+def resync_mfa_device(
+    call: Call, user_name: str, serial_number: str, authentication_code1: str, authentication_code2: str
+) -> None:
+    """Learn by two codes in a row how far a device's clock is off."""
+    device = _of_user(call, lookup.entity(call, "user", user_name), serial_number)
+    step = _pair(call, device, authentication_code1, authentication_code2)
+    facts = {**device.facts, "drift": step - step_of(call.now), "last": step}
+    resource_tables.set_facts(call.db, device.row, facts)
+
+
+@operation(Needs("iam:DeactivateMFADevice", lookup.own_arn), context=lookup.own_conditions)
+def deactivate_mfa_device(call: Call, serial_number: str, user_name: str | None = None) -> None:
+    """Take a device from its user."""
+    device = _of_user(call, _user(call, user_name), serial_number)
+    resource_tables.set_owner(call.db, device.row, None)
+    resource_tables.set_facts(call.db, device.row, {})
+
+
+@operation(Needs("iam:ListMFADevices", lookup.own_arn), reads=True, context=lookup.own_conditions)
+def list_mfa_devices(
+    call: Call, user_name: str | None = None, marker: str | None = None, max_items: int | None = None
+) -> dict[str, Any]:
+    """List a user's devices."""
+    user = _user(call, user_name)
+    devices = resource_tables.owned(call.db, user.row, "mfa")
+    found, more = page_of(devices, marker, max_items, lambda device: device.name.lower())
+    described = [
+        {"UserName": user.name, "SerialNumber": device.arn, "EnableDate": device.facts["enabled"]} for device in found
+    ]
+    return {"MFADevices": described, **more}
+
+
+@operation(Needs("iam:GetMFADevice", lookup.own_arn), reads=True, context=lookup.own_conditions)
+def get_mfa_device(call: Call, serial_number: str, user_name: str | None = None) -> dict[str, Any]:
+    """Describe a user's device."""
+    user = _user(call, user_name)
+    device = _of_user(call, user, serial_number)
+    return {"UserName": user.name, "SerialNumber": device.arn, "EnableDate": device.facts["enabled"]}
+
+
+@operation(Needs("iam:TagMFADevice", _arn), honours={"tags": ALL}, context=lookup.conditions, tags="tags")
+def tag_mfa_device(call: Call, serial_number: str, tags: list[dict[str, str]]) -> None:
+    """Add tags to a device, or give them new values."""
+    device = _find(call, serial_number)
+    merged = merge_tags(device.tags, read_tags(tags, folded=False), folded=False)
+    resource_tables.set_tags(call.db, device.row, merged)
+
+
+@operation(Needs("iam:UntagMFADevice", _arn), context=lookup.conditions, tag_keys="tag_keys")
+def untag_mfa_device(call: Call, serial_number: str, tag_keys: list[str]) -> None:
+    """Remove tags from a device."""
+    device = _find(call, serial_number)
+    resource_tables.set_tags(call.db, device.row, drop_tags(device.tags, tag_keys, folded=False))
+
+
+@operation(Needs("iam:ListMFADeviceTags", _arn), reads=True, context=lookup.conditions)
+def list_mfa_device_tags(
+    call: Call, serial_number: str, marker: str | None = None, max_items: int | None = None
+) -> dict[str, Any]:
+    """List a device's tags by key."""
+    tags = _find(call, serial_number).tags
+    found, more = page_of(sorted(tags), marker, max_items, str)
+    return {"Tags": write_tags({key: tags[key] for key in found}), **more}
+
+
+def find_mfa_step(call: Call, question: FindMfaStep) -> int | None:
+    """For which step a user's code is right; None where it is not, was used to enable the device, or is another's."""
+    user = tables.entity_of_id(call.db, question.user_id)
+    device = resource_tables.find_by_arn(call.db, question.serial_number)
+    if user is None or device is None or device.owner != user.row or device.kind != "mfa":
+        return None
+    step = matching_step(_seed(call, device), question.code, call.now, int(device.facts["drift"]))
+    return step if step is not None and step > int(device.facts["last"]) else None
+
+
+def _find(call: Call, serial_number: str) -> Resource:
+    found = resource_tables.find_by_arn(call.db, serial_number)
+    if found is None or found.kind != "mfa" or found.account != call.account:
+        raise NoSuchEntity(f"MFA Device with serial number {serial_number} does not exist.")
+    return found
+
+
+def _of_user(call: Call, user: Entity, serial_number: str) -> Resource:
+    device = _find(call, serial_number)
+    if device.owner != user.row:
+        raise NoSuchEntity(f"MFA Device with serial number {serial_number} does not exist.")
+    return device
+
+
+def _user(call: Call, user_name: str | None) -> Entity:
+    """The user meant. The account's root has no devices here. Raises NoSuchEntity, ValidationError."""
+    return lookup.entity(call, "user", lookup.own_name(call, user_name) or "root")
+
+
+def _pair(call: Call, device: Resource, first: str, second: str) -> int:
+    step = matching_pair(_seed(call, device), first, second, call.now)
+    if step is None:
+        raise InvalidAuthenticationCode("Authentication code for device is not valid.")
+    return step
+
+
+def _seed(call: Call, device: Resource) -> bytes:
+    return call.seal.open(device.sealed or b"", device.arn.encode())
+
+
+def _describe(call: Call, device: Resource) -> dict[str, Any]:
+    result: dict[str, Any] = {"SerialNumber": device.arn}
+    user = tables.entity_of_row(call.db, device.owner) if device.owner is not None else None
+    if user is not None:
+        result |= {"User": users.describe(user, whole=False), "EnableDate": device.facts["enabled"]}
+    return result

@@ -1,0 +1,157 @@
+"""Virtual MFA devices: codes by RFC 6238's own examples, enabling by two in a row, and what a second factor opens."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+from botocore.exceptions import ClientError
+
+from awning.kit.errors import AccessDenied
+from awning.services.iam.totp import code_at, matching_pair, matching_step, step_of
+from tests.services.iam.support import ACCOUNT
+from tests.services.iam.wire import Boto
+
+SERIAL = f"arn:aws:iam::{ACCOUNT}:mfa/phone"
+
+
+@pytest.mark.parametrize(
+    ("now", "code"), [(59, "287082"), (1111111109, "081804"), (1234567890, "005924"), (20000000000, "353130")]
+)
+def test_codes_are_those_of_the_standard(now, code):
+    assert code_at(b"12345678901234567890", step_of(now)) == code
+    assert matching_step(b"12345678901234567890", code, now + 30, 0) == step_of(now)
+    assert matching_step(b"12345678901234567890", code, now + 60, 0) is None
+
+
+def test_two_codes_must_follow_each_other():
+    seed = bytes(20)
+    assert matching_pair(seed, code_at(seed, 100), code_at(seed, 101), 105 * 30) == 101
+    assert matching_pair(seed, code_at(seed, 101), code_at(seed, 100), 105 * 30) is None
+    assert matching_pair(seed, code_at(seed, 100), code_at(seed, 101), 200 * 30) is None
+
+
+@pytest.fixture
+def iam(house):
+    return Boto(house).client("iam")
+
+
+@pytest.fixture
+def seed(iam):
+    made = iam.create_virtual_mfa_device(VirtualMFADeviceName="phone")["VirtualMFADevice"]
+    assert made["SerialNumber"] == SERIAL
+    return base64.b32decode(made["Base32StringSeed"])
+
+
+def codes(seed, now):
+    step = step_of(now)
+    return {"AuthenticationCode1": code_at(seed, step - 1), "AuthenticationCode2": code_at(seed, step)}
+
+
+def refused(call, **params):
+    with pytest.raises(ClientError) as caught:
+        call(**params)
+    error = caught.value.response["Error"]
+    return error["Code"], error["Message"]
+
+
+def test_a_device_is_nobodys_until_it_is_enabled(house, iam, seed):
+    iam.create_user(UserName="alice")
+    wanted = {"UserName": "alice", "SerialNumber": SERIAL}
+    assert iam.list_virtual_mfa_devices(AssignmentStatus="Unassigned")["VirtualMFADevices"] == [
+        {"SerialNumber": SERIAL}
+    ]
+    wrong = codes(seed, house.now + 3600)
+    assert refused(iam.enable_mfa_device, **wanted, **wrong)[0] == "InvalidAuthenticationCode"
+    assert iam.list_mfa_devices(UserName="alice")["MFADevices"] == []
+    iam.enable_mfa_device(**wanted, **codes(seed, house.now))
+    (device,) = iam.list_mfa_devices(UserName="alice")["MFADevices"]
+    assert (device["SerialNumber"], device["EnableDate"].timestamp()) == (SERIAL, house.now)
+    (listed,) = iam.list_virtual_mfa_devices(AssignmentStatus="Assigned")["VirtualMFADevices"]
+    assert listed["User"]["UserName"] == "alice"
+    assert "Base32StringSeed" not in listed
+    iam.create_user(UserName="bob")
+    assert refused(iam.enable_mfa_device, UserName="bob", SerialNumber=SERIAL, **codes(seed, house.now)) == (
+        "EntityAlreadyExists",
+        "MFA Device is already in use.",
+    )
+    assert refused(iam.delete_virtual_mfa_device, SerialNumber=SERIAL)[0] == "DeleteConflict"
+    assert refused(iam.delete_user, UserName="alice")[0] == "DeleteConflict"
+    assert refused(iam.deactivate_mfa_device, UserName="bob", SerialNumber=SERIAL)[0] == "NoSuchEntity"
+    iam.deactivate_mfa_device(**wanted)
+    iam.delete_virtual_mfa_device(SerialNumber=SERIAL)
+    iam.delete_user(UserName="alice")
+    assert refused(iam.delete_virtual_mfa_device, SerialNumber=SERIAL) == (
+        "NoSuchEntity",
+        f"MFA Device with serial number {SERIAL} does not exist.",
+    )
+
+
+def test_names_are_taken_once_and_the_seed_is_not_in_the_table(house, iam, seed):
+    assert refused(iam.create_virtual_mfa_device, VirtualMFADeviceName="phone") == (
+        "EntityAlreadyExists",
+        "MFA device already exists.",
+    )
+    assert refused(iam.create_virtual_mfa_device, VirtualMFADeviceName="x", Path="bad")[0] == "ValidationError"
+    (row,) = house.rooms["iam"].db.execute("SELECT * FROM resources").fetchall()
+    assert not any(seed in value for value in row if isinstance(value, bytes))
+    iam.tag_mfa_device(SerialNumber=SERIAL, Tags=[{"Key": "a", "Value": "b"}])
+    assert iam.list_mfa_device_tags(SerialNumber=SERIAL)["Tags"] == [{"Key": "a", "Value": "b"}]
+
+
+@pytest.fixture
+def alice(house, iam, seed):
+    iam.create_user(UserName="alice")
+    iam.enable_mfa_device(UserName="alice", SerialNumber=SERIAL, **codes(seed, house.now))
+    everything = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+    iam.put_user_policy(UserName="alice", PolicyName="p", PolicyDocument=json.dumps(everything))
+    return house.as_key(house.iam.create_access_key(user_name="alice")["AccessKey"])
+
+
+def test_a_session_token_with_a_code_manages_identities_and_a_code_is_good_once(house, alice, seed):
+    house.now += 30
+    shown = {"serial_number": SERIAL, "token_code": code_at(seed, step_of(house.now))}
+    session = house.as_key(house.sts.get_session_token(by=alice, **shown)["Credentials"])
+    assert session.mfa == float(int(house.now))
+    house.iam.list_users(by=session)
+    with pytest.raises(AccessDenied, match="invalid MFA one time pass code"):
+        house.sts.get_session_token(by=alice, **shown)
+    with pytest.raises(AccessDenied, match="must provide both"):
+        house.sts.get_session_token(by=alice, serial_number=SERIAL)
+    plain = house.as_key(house.sts.get_session_token(by=alice)["Credentials"])
+    with pytest.raises(AccessDenied):
+        house.iam.list_users(by=plain)
+
+
+def test_a_role_that_wants_a_second_factor_is_assumed_with_a_code_only(house, alice, seed):
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"AWS": alice.arn},
+        "Action": "sts:AssumeRole",
+        "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}},
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": trust})
+    role = house.iam.create_role(role_name="admin", assume_role_policy_document=document)["Role"]["Arn"]
+    wanted = {"role_arn": role, "role_session_name": "work"}
+    house.now += 30
+    with pytest.raises(AccessDenied):
+        house.sts.assume_role(by=alice, **wanted)
+    right = code_at(seed, step_of(house.now))
+    wrong = f"{(int(right) + 1) % 1_000_000:06}"
+    with pytest.raises(AccessDenied):
+        house.sts.assume_role(by=alice, serial_number=SERIAL, token_code=wrong, **wanted)
+    house.sts.assume_role(by=alice, serial_number=SERIAL, token_code=right, **wanted)
+    with pytest.raises(AccessDenied):
+        house.sts.assume_role(by=alice, serial_number=SERIAL, token_code=right, **wanted)
+    house.now += 30
+    session = house.sts.get_session_token(by=alice, serial_number=SERIAL, token_code=code_at(seed, step_of(house.now)))
+    house.sts.assume_role(by=house.as_key(session["Credentials"]), **wanted)
+
+
+def test_a_code_of_anothers_device_proves_nothing(house, iam, alice, seed):
+    iam.create_user(UserName="bob")
+    bob = house.as_key(house.iam.create_access_key(user_name="bob")["AccessKey"])
+    house.now += 30
+    with pytest.raises(AccessDenied, match="invalid MFA"):
+        house.sts.get_session_token(by=bob, serial_number=SERIAL, token_code=code_at(seed, step_of(house.now)))
