@@ -86,6 +86,190 @@ _STATEMENTS: Final[Mapping[str, tuple[str, list[dict[str, Any]]]]] = MappingProx
                 )
             ],
         ),
+        "AmazonSNSFullAccess": (
+            "Provides full access to Amazon SNS via the AWS Management Console.",
+            [_allow("sns:*")],
+        ),
+        "AmazonSNSReadOnlyAccess": (
+            "Provides read only access to Amazon SNS via the AWS Management Console.",
+            [_allow("sns:GetTopicAttributes", "sns:List*")],
+        ),
+        "AmazonSQSReadOnlyAccess": (
+            "Provides read only access to Amazon SQS via the AWS Management Console.",
+            [
+                _allow(
+                    "sqs:GetQueueAttributes",
+                    "sqs:GetQueueUrl",
+                    "sqs:ListDeadLetterSourceQueues",
+                    "sqs:ListQueues",
+                    "sqs:ListMessageMoveTasks",
+                    "sqs:ListQueueTags",
+                )
+            ],
+        ),
+        "IAMReadOnlyAccess": (
+            "Provides read only access to IAM via the AWS Management Console.",
+            [
+                _allow(
+                    "iam:GenerateCredentialReport",
+                    "iam:GenerateServiceLastAccessedDetails",
+                    "iam:Get*",
+                    "iam:List*",
+                    "iam:SimulateCustomPolicy",
+                    "iam:SimulatePrincipalPolicy",
+                )
+            ],
+        ),
+        "IAMUserChangePassword": (
+            "Provides the ability for an IAM user to change their own password.",
+            [
+                {"Effect": "Allow", "Action": "iam:ChangePassword", "Resource": "arn:aws:iam::*:user/${aws:username}"},
+                _allow("iam:GetAccountPasswordPolicy"),
+            ],
+        ),
+        "AmazonKinesisFullAccess": (
+            "Provides full access to all streams via the AWS Management Console.",
+            [_allow("kinesis:*")],
+        ),
+        "AmazonDynamoDBFullAccess": (
+            "Provides full access to Amazon DynamoDB via the AWS Management Console (approximate: DynamoDB's own actions).",
+            [_allow("dynamodb:*", "dax:*")],
+        ),
+        "AmazonDynamoDBReadOnlyAccess": (
+            "Provides read only access to Amazon DynamoDB via the AWS Management Console (approximate: DynamoDB's own "
+            "actions).",
+            [
+                _allow(
+                    "dynamodb:BatchGetItem",
+                    "dynamodb:Describe*",
+                    "dynamodb:GetItem",
+                    "dynamodb:GetResourcePolicy",
+                    "dynamodb:List*",
+                    "dynamodb:PartiQLSelect",
+                    "dynamodb:Query",
+                    "dynamodb:Scan",
+                )
+            ],
+        ),
+        "AmazonEC2FullAccess": (
+            "Provides full access to Amazon EC2 via the AWS Management Console (approximate: without service-linked "
+            "roles).",
+            [_allow("ec2:*", "elasticloadbalancing:*", "cloudwatch:*", "autoscaling:*")],
+        ),
+        "AmazonEC2ReadOnlyAccess": (
+            "Provides read only access to Amazon EC2 via the AWS Management Console.",
+            [
+                _allow("ec2:Describe*", "ec2:GetSecurityGroupsForVpc"),
+                _allow("elasticloadbalancing:Describe*"),
+                _allow("cloudwatch:ListMetrics", "cloudwatch:GetMetricStatistics", "cloudwatch:Describe*"),
+                _allow("autoscaling:Describe*"),
+            ],
+        ),
+        "AmazonEC2ContainerRegistryReadOnly": (
+            "Provides read-only access to Amazon EC2 Container Registry repositories.",
+            [
+                _allow(
+                    "ecr:GetAuthorizationToken",
+                    "ecr:BatchCheckLayerAvailability",
+                    "ecr:GetDownloadUrlForLayer",
+                    "ecr:GetRepositoryPolicy",
+                    "ecr:DescribeRepositories",
+                    "ecr:ListImages",
+                    "ecr:DescribeImages",
+                    "ecr:BatchGetImage",
+                    "ecr:GetLifecyclePolicy",
+                    "ecr:GetLifecyclePolicyPreview",
+                    "ecr:ListTagsForResource",
+                    "ecr:DescribeImageScanFindings",
+                )
+            ],
+        ),
+        "CloudWatchFullAccess": (
+            "Provides full access to CloudWatch (approximate: without service-linked roles).",
+            [
+                _allow(
+                    "autoscaling:Describe*",
+                    "cloudwatch:*",
+                    "logs:*",
+                    "sns:*",
+                    "iam:GetPolicy",
+                    "iam:GetPolicyVersion",
+                    "iam:GetRole",
+                    "oam:ListSinks",
+                )
+            ],
+        ),
+        "CloudWatchLogsFullAccess": (
+            "Provides full access to CloudWatch Logs.",
+            [_allow("logs:*", "cloudwatch:GenerateQuery")],
+        ),
+        "AWSLambda_FullAccess": (
+            "Grants full access to AWS Lambda service, AWS Lambda console features, and other related AWS services "
+            "(approximate: Lambda, what it is triggered by, and passing roles to it).",
+            [
+                _allow(
+                    "cloudformation:DescribeStacks",
+                    "cloudformation:ListStackResources",
+                    "cloudwatch:ListMetrics",
+                    "cloudwatch:GetMetricData",
+                    "ec2:DescribeSecurityGroups",
+                    "ec2:DescribeSubnets",
+                    "ec2:DescribeVpcs",
+                    "kms:ListAliases",
+                    "iam:GetPolicy",
+                    "iam:GetPolicyVersion",
+                    "iam:GetRole",
+                    "iam:GetRolePolicy",
+                    "iam:ListAttachedRolePolicies",
+                    "iam:ListRolePolicies",
+                    "iam:ListRoles",
+                    "lambda:*",
+                    "logs:DescribeLogGroups",
+                    "states:DescribeStateMachine",
+                    "states:ListStateMachines",
+                    "tag:GetResources",
+                    "xray:GetTraceSummaries",
+                    "xray:BatchGetTraces",
+                ),
+                {
+                    "Effect": "Allow",
+                    "Action": "iam:PassRole",
+                    "Resource": "*",
+                    "Condition": {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}},
+                },
+            ],
+        ),
+        "service-role/AWSLambdaBasicExecutionRole": (
+            "Provides write permissions to CloudWatch Logs.",
+            [_allow("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents")],
+        ),
+        "service-role/AWSLambdaSQSQueueExecutionRole": (
+            "Provides receive message, delete message, and read attribute access to SQS queues, and write permissions "
+            "to CloudWatch logs.",
+            [
+                _allow(
+                    "sqs:ReceiveMessage",
+                    "sqs:DeleteMessage",
+                    "sqs:GetQueueAttributes",
+                    "logs:CreateLogGroup",
+                    "logs:CreateLogStream",
+                    "logs:PutLogEvents",
+                )
+            ],
+        ),
+        "service-role/AmazonECSTaskExecutionRolePolicy": (
+            "Provides access to other AWS service resources that are required to run Amazon ECS tasks.",
+            [
+                _allow(
+                    "ecr:GetAuthorizationToken",
+                    "ecr:BatchCheckLayerAvailability",
+                    "ecr:GetDownloadUrlForLayer",
+                    "ecr:BatchGetImage",
+                    "logs:CreateLogStream",
+                    "logs:PutLogEvents",
+                )
+            ],
+        ),
         "PowerUserAccess": (
             "Provides full access to AWS services and resources, but does not allow management of Users and groups.",
             _POWER_USER,
@@ -101,14 +285,19 @@ _STATEMENTS: Final[Mapping[str, tuple[str, list[dict[str, Any]]]]] = MappingProx
 def _build(name: str, description: str, statements: list[dict[str, Any]]) -> tuple[Policy, Version]:
     document = json.dumps({"Version": "2012-10-17", "Statement": statements}, indent=4)
     identifier = "ANPA" + hashlib.sha256(name.encode()).hexdigest()[:17].upper()
+    folder, _, bare = name.rpartition("/")
     policy = Policy(
-        0, "aws", name, "/", identifier, PREFIX + name, description, MappingProxyType({}), _PUBLISHED, _PUBLISHED, 1, 1
-    )
+        0, "aws", bare, f"/{folder}/" if folder else "/", identifier, PREFIX + name, description, MappingProxyType({}),
+        _PUBLISHED, _PUBLISHED, 1, 1,
+    )  # fmt: skip
     return policy, Version(1, document, _PUBLISHED)
 
 
 _BY_ARN: Final[Mapping[str, tuple[Policy, Version]]] = MappingProxyType(
-    {PREFIX + name: _build(name, description, statements) for name, (description, statements) in _STATEMENTS.items()}
+    {
+        PREFIX + name: _build(name, description, statements)
+        for name, (description, statements) in sorted(_STATEMENTS.items(), key=lambda item: item[0].rpartition("/")[2])
+    }
 )
 
 
