@@ -26,6 +26,7 @@ class Watched:
         self.faults = faults
         self.s3 = live.client("s3", **OPTIONS)
         self.sqs = live.client("sqs", **OPTIONS)
+        self.sns = live.client("sns", **OPTIONS)
         self.iam = live.client("iam", **OPTIONS)
 
     def during(self, call: Callable[[], Any]) -> tuple[Any, list[Event]]:
@@ -54,6 +55,12 @@ def assert_synced(events: list[Event], room: str) -> int:
     assert written, f"nothing was written to {room}'s log before the reply"
     assert_ended(log, max(written))
     return min(written)
+
+
+def assert_first_synced(events: list[Event], room: str) -> None:
+    """What was written first to the log of a room was synced within these events; of what came later nothing is asked."""
+    log = [event for event in events if event.path.endswith(f"{room}.db-wal")]
+    assert_ended(log, min(event.nanoseconds for event in log if event.kind == Kind.WRITTEN))
 
 
 def assert_ended(events: list[Event], after: int) -> int:
@@ -124,6 +131,41 @@ def test_sqs_replies_after_the_fsync(watched: Watched) -> None:
     (message,) = sqs.receive_message(QueueUrl=url)["Messages"]
     _, events = watched.during(lambda: sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"]))
     assert_synced(events, "sqs")
+
+
+def test_a_fifo_queue_hands_out_after_the_fsync_what_a_standard_one_may_forget(watched: Watched) -> None:
+    sqs = watched.sqs
+    url = sqs.create_queue(QueueName="held.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    which = {"QueueUrl": url, "MessageGroupId": "g"}
+    for number in range(3):
+        sqs.send_message(**which, MessageBody="hello", MessageDeduplicationId=str(number))
+    received, events = watched.during(lambda: sqs.receive_message(QueueUrl=url, VisibilityTimeout=600))
+    assert_synced(events, "sqs")
+    handle = received["Messages"][0]["ReceiptHandle"]
+    change = {"QueueUrl": url, "ReceiptHandle": handle, "VisibilityTimeout": 900}
+    _, events = watched.during(lambda: sqs.change_message_visibility(**change))
+    assert_synced(events, "sqs")
+    _, events = watched.during(lambda: sqs.delete_message(QueueUrl=url, ReceiptHandle=handle))
+    assert_synced(events, "sqs")
+
+
+def test_sns_replies_after_the_fsync(watched: Watched) -> None:
+    sns = watched.sns
+    made, events = watched.during(lambda: sns.create_topic(Name="held"))
+    assert_synced(events, "sns")
+    queue = watched.sqs.create_queue(QueueName="told")["QueueUrl"]
+    arn = watched.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    topic = made["TopicArn"]
+    text = {"TopicArn": topic, "Protocol": "sms", "Endpoint": "+4915112345671"}
+    _, events = watched.during(lambda: sns.subscribe(**text))
+    assert_synced(events, "sns")
+    entries = [{"Id": str(number), "Message": "hello"} for number in range(10)]
+    _, events = watched.during(lambda: sns.publish_batch(TopicArn=topic, PublishBatchRequestEntries=entries))
+    assert_synced(events, "sns")
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    # That the letter is forgotten, once it was delivered, may be written before a slow client has read the reply.
+    _, events = watched.during(lambda: sns.publish(TopicArn=topic, Message="hello"))
+    assert_first_synced(events, "sns")
 
 
 def test_iam_replies_after_the_fsync(watched: Watched) -> None:
