@@ -138,6 +138,9 @@ RENAMED = {
 
 WHOLE = {
     "iam.create_account_alias",
+    "iam.update_account_password_policy",
+    "iam.get_account_password_policy",
+    "iam.delete_account_password_policy",
     "iam.simulate_custom_policy",
     "iam.get_context_keys_for_custom_policy",
     "iam.list_account_aliases",

@@ -63,6 +63,33 @@ def test_the_summary_counts_what_is_there(iam):
     assert after["PolicySizeQuota"] == 6144
 
 
+def test_the_rules_for_passwords_are_set_whole_and_deleted(iam):
+    missing = ("NoSuchEntity", f"The Password Policy with domain name {ACCOUNT} cannot be found.")
+    assert refused(iam.get_account_password_policy) == missing
+    iam.update_account_password_policy(MinimumPasswordLength=10, RequireSymbols=True, MaxPasswordAge=60)
+    found = iam.get_account_password_policy()["PasswordPolicy"]
+    assert (found["MinimumPasswordLength"], found["ExpirePasswords"], found["MaxPasswordAge"]) == (10, True, 60)
+    iam.update_account_password_policy()
+    assert iam.get_account_password_policy()["PasswordPolicy"] == {
+        "AllowUsersToChangePassword": False,
+        "ExpirePasswords": False,
+        "MinimumPasswordLength": 6,
+        "RequireLowercaseCharacters": False,
+        "RequireNumbers": False,
+        "RequireSymbols": False,
+        "RequireUppercaseCharacters": False,
+    }
+    iam.delete_account_password_policy()
+    assert refused(iam.get_account_password_policy) == missing
+    assert refused(iam.delete_account_password_policy) == (
+        "NoSuchEntity",
+        "The account policy with name PasswordPolicy cannot be found.",
+    )
+    code, message = refused(iam.update_account_password_policy, MinimumPasswordLength=200, MaxPasswordAge=2000)
+    assert code == "ValidationError"
+    assert message.startswith("2 validation errors detected: Value")
+
+
 def populate(iam):
     iam.create_user(UserName="alice", Tags=[{"Key": "team", "Value": "red"}])
     iam.put_user_policy(UserName="alice", PolicyName="inline", PolicyDocument=json.dumps(LIST))
