@@ -264,7 +264,7 @@ def test_an_inactive_key_is_refused(region: LiveRegion) -> None:
         ("s3", lambda s3: s3.put_bucket_website(Bucket="b", WebsiteConfiguration={}), "PutBucketWebsite"),
         ("s3", lambda s3: s3.put_object(Bucket="b", Key="k", ServerSideEncryption="aws:kms"), "ServerSideEncryption"),
         ("sns", lambda sns: sns.create_topic(Name="x", Attributes={"KmsMasterKeyId": "k"}), "KmsMasterKeyId"),
-        ("iam", lambda iam: iam.create_account_alias(AccountAlias="alias"), "CreateAccountAlias"),
+        ("iam", lambda iam: iam.enable_organizations_root_sessions(), "EnableOrganizationsRootSessions"),
         ("dynamodb", lambda db: db.list_tables(), "dynamodb"),
     ],
 )

@@ -180,6 +180,27 @@ def test_a_call_whose_client_goes_as_it_is_woken_leaves_its_turn_to_the_next(wor
     run(scenario())
 
 
+def test_a_call_that_fails_as_it_is_woken_leaves_its_turn_to_the_next(workshop: Workshop) -> None:
+    async def scenario() -> None:
+        room = workshop.room()
+
+        def fail(call: Call) -> None:
+            wait_for(call, "a", 20)
+            raise NoteExists("no")
+
+        fails = asyncio.ensure_future(room.write(room.call(facts()), fail))
+        await asyncio.sleep(0.01)
+        here = asyncio.ensure_future(room.write(room.call(facts()), wait_for, ("a", 20)))
+        await asyncio.sleep(0.01)
+        await room.write(room.call(facts()), put, ("a", "came"))
+        with pytest.raises(NoteExists):
+            await fails
+        assert await asyncio.wait_for(here, 10) == "came"
+        await workshop.close()
+
+    run(scenario())
+
+
 def test_a_client_that_goes_while_its_call_is_in_a_batch_does_not_tear_the_call_from_its_outcome(
     workshop: Workshop,
 ) -> None:
