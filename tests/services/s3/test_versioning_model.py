@@ -6,6 +6,7 @@ import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -227,6 +228,29 @@ def test_a_key_marker_alone_passes_over_its_key(s3: S3) -> None:
     assert [one["Key"] for one in page["Versions"]] == ["b"]
     encoded = s3.list_object_versions(bucket=model.bucket, prefix="é/", encoding_type="url")
     assert (encoded["Prefix"], encoded["EncodingType"]) == ("%C3%A9/", "url")
+
+
+def test_pages_go_on_behind_a_null_version(s3: S3) -> None:
+    """Where it is gone, its key begins again: nobody knows any more where it was."""
+    model = played(s3, [("put", "a"), ("switch", "Enabled"), ("put", "a"), ("switch", "Suspended"), ("put", "a")])
+    model.switch("Enabled")
+    model.put("a")
+    newest, null, oldest = (version.id for _, version, _ in model.entries())
+    assert null == "null"
+    first = s3.list_object_versions(bucket=model.bucket, max_keys=2)
+    markers = {"key_marker": first["NextKeyMarker"], "version_id_marker": first["NextVersionIdMarker"]}
+    assert markers == {"key_marker": "a", "version_id_marker": "null"}
+    page = s3.list_object_versions(bucket=model.bucket, **markers)
+    assert [(one["VersionId"], one["IsLatest"]) for one in page["Versions"]] == [(oldest, False)]
+    s3.delete_object(bucket=model.bucket, key="a", version_id="null")
+    page = s3.list_object_versions(bucket=model.bucket, **markers)
+    assert [(one["VersionId"], one["IsLatest"]) for one in page["Versions"]] == [(newest, True), (oldest, False)]
+
+
+def test_a_version_marker_is_one_that_was_given_out(s3: S3) -> None:
+    for marker, words in (("", "cannot be empty"), ("made up", "Invalid version id specified")):
+        with pytest.raises(errors.InvalidArgument, match=words):
+            s3.list_object_versions(bucket="box", key_marker="a", version_id_marker=marker)
 
 
 def test_a_page_reads_no_more_than_it_shows(s3: S3) -> None:
