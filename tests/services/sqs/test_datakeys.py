@@ -305,6 +305,20 @@ def test_data_keys_are_forgotten_once_nothing_stands_under_them(bench: Bench, se
     assert secret.bodies() == ["stays"]
 
 
+def test_a_fifo_queue_under_a_key_of_kms(bench: Bench, client: Client, kms: FakeKms) -> None:
+    queue = OneQueue(client, "q.fifo", FifoQueue="true", ContentBasedDeduplication="true", KmsMasterKeyId="mine")
+    first = queue.send("x", message_group_id="g")
+    assert queue.send("x", message_group_id="g")["SequenceNumber"] == first["SequenceNumber"]
+    bench.restart()
+    kms.fails = disabled
+    with pytest.raises(KmsDisabled):
+        queue.receive(receive_request_attempt_id="a")
+    kms.fails = lambda question, facts: None
+    assert queue.bodies(receive_request_attempt_id="a") == ["x"]
+    assert queue.bodies(receive_request_attempt_id="a") == ["x"]
+    assert queue.bodies() == []
+
+
 @pytest.mark.parametrize("value", ["59", "86401", "-1", "x", "6.5"])
 def test_reuse_periods_have_limits(value: str) -> None:
     with pytest.raises(InvalidAttributeValue, match=r"Invalid value for the parameter KmsDataKeyReusePeriodSeconds\."):
