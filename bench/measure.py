@@ -1,6 +1,7 @@
 """One measurement: prepare, check an answer, warm up, then count requests and the server's processor time.
 
-What is counted begins before the first request and ends after the last answer.
+What is counted begins before the first request, and ends when the server is calm after the last answer: what it does later for a
+request (a topic's deliveries) is of the request's cost.
 """
 
 import os
@@ -19,6 +20,8 @@ from bench.workloads import LARGE, Plan, Refusal, Stage, Workload
 
 SLOW = 0.03  # seconds for a lone request; 64 at once would outlast the measurement by far
 SLOW_CONNECTIONS = 4
+CALM = 0.2  # seconds
+LONGEST_CALM = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class Result:
     run: Run | None
     server_cpu_seconds: float = 0.0
     refusal: str = ""
+    afterwards: float = 0.0
+    """Seconds from the last answer until the server was calm."""
 
     @property
     def cpu_us(self) -> float | None:
@@ -46,8 +51,8 @@ class Result:
 
     @property
     def rate(self) -> float | None:
-        """Requests per second of wall-clock time."""
-        return self.run.requests / self.run.seconds if self.run and self.run.seconds else None
+        """Requests per second of wall-clock time, until the server was calm again."""
+        return self.run.requests / (self.run.seconds + self.afterwards) if self.run and self.run.seconds else None
 
     @property
     def megabytes(self) -> float | None:
@@ -100,11 +105,24 @@ def count(up: Running, workload: Workload, plan: Plan, seconds: float, connectio
     """The measurement itself."""
     path = folder / "measured.requests"
     write_requests(path, plan.requests)
+    calm_down(up)
     before = cpu.seconds(up.pid)
     run = replay(path, up.port, seconds=seconds, connections=connections, limit=plan.limit)
+    afterwards = calm_down(up)
     used = cpu.seconds(up.pid) - before
     path.unlink()
-    return Result(workload, connections, run, used)
+    return Result(workload, connections, run, used, afterwards=afterwards)
+
+
+def calm_down(up: Running) -> float:
+    """Waits until the server uses a twentieth of a processor at most; how many seconds it had more to do."""
+    began = time.perf_counter()
+    while (now := time.perf_counter()) - began < LONGEST_CALM:
+        used = cpu.seconds(up.pid)
+        time.sleep(CALM)
+        if cpu.seconds(up.pid) - used < CALM / 20:
+            break
+    return now - began
 
 
 def check(stage: Stage, workload: Workload, plan: Plan) -> float:
