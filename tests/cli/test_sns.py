@@ -43,7 +43,7 @@ def test_a_text_is_shown_as_it_is_and_acts_on_no_terminal(region: LiveRegion) ->
     text = "[/x] [red]code[/red] \x1b]0;title\x07 " + "end" * 40
     region.client("sns").publish(PhoneNumber="+4915112345670", Message=text)
     chosen = ("sns", "log", "--to", "+4915112345670", "--data", region.data)
-    shown = awning(*chosen)
+    shown = awning(*chosen, COLUMNS="240")
     assert shown.returncode == 0
     assert r"[/x] [red]code[/red] \x1b]0;title\x07 endend" in shown.stdout
     assert "\x1b" not in shown.stdout + awning(*chosen, COLUMNS="60").stdout
