@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from awning.kit.call import Call
 from awning.kit.service import Service, Work
 from awning.services.s3 import (
+    bucket_tables,
     buckets,
     conditions,
     configurations,
@@ -32,7 +33,7 @@ Labels = tuple[tuple[str, str], ...]
 def gauges(call: Call) -> Mapping[tuple[str, Labels], float]:
     """Objects and bytes of each bucket."""
     found: dict[tuple[str, Labels], float] = {}
-    for bucket, count, size in tables.counters(call.db):
+    for bucket, count, size in bucket_tables.counters(call.db):
         labels = (("bucket", bucket),)
         found["s3_bucket_objects", labels] = count
         found["s3_bucket_bytes", labels] = size

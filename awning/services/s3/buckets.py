@@ -14,9 +14,9 @@ import orjson
 
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
-from awning.services.s3 import errors, names, receiving, tables
+from awning.services.s3 import bucket_tables, errors, names, receiving
+from awning.services.s3.bucket_tables import Bucket
 from awning.services.s3.conditions import new_bucket_tags, of_request, of_write
-from awning.services.s3.tables import Bucket
 
 MOST_BUCKETS = 10_000
 
@@ -27,7 +27,7 @@ def find(call: Call, name: str, owner: str | None = None) -> Bucket:
     Raises NoSuchBucket; AccessDenied for another owner; and where the request was signed for another region than the
     bucket's, AuthorizationHeaderMalformed with `Region`, or for HEAD, which has no body, a redirect with the region.
     """
-    bucket = tables.find_bucket(call.db, name)
+    bucket = bucket_tables.find_bucket(call.db, name)
     if bucket is None:
         raise errors.NoSuchBucket(name)
     check(call, bucket, owner)
@@ -48,7 +48,7 @@ def number_of(call: Call, name: str) -> int:
     To be asked before the call first waits. Raises NoSuchBucket.
     """
     kept = call.memory.known.get(name)
-    bucket = kept[0] if kept is not None else tables.find_bucket(call.db, name)
+    bucket = kept[0] if kept is not None else bucket_tables.find_bucket(call.db, name)
     if bucket is None:
         raise errors.NoSuchBucket(name)
     number: int = bucket.bucket
@@ -92,7 +92,7 @@ def _region_of(call: Call, configuration: Mapping[str, Any] | None) -> str:
 
 def _of_new_bucket(call: Call, params: Mapping[str, Any]) -> str:
     """For Needs: the ARN of a bucket to be created. Who has the name already is not asked: the name is taken, or it isn't."""
-    existing = tables.find_bucket(call.db, params["bucket"])
+    existing = bucket_tables.find_bucket(call.db, params["bucket"])
     if existing is not None and existing.account != call.account:
         raise errors.BucketAlreadyExists(existing.name)
     return names.bucket_arn(params["bucket"])
@@ -126,7 +126,7 @@ def create_bucket(
 ) -> dict[str, Any]:
     """Create a bucket of the caller's account: private, owned by the bucket's owner alone, public access blocked."""
     region = _region_of(call, create_bucket_configuration)
-    existing = tables.find_bucket(call.db, bucket)
+    existing = bucket_tables.find_bucket(call.db, bucket)
     if existing is not None:
         if existing.account != call.account:
             raise errors.BucketAlreadyExists(bucket)
@@ -136,11 +136,11 @@ def create_bucket(
     names.check_bucket(bucket)
     if acl not in (None, "private"):
         raise errors.InvalidBucketAclWithObjectOwnership
-    if tables.count_buckets(call.db, call.account) >= MOST_BUCKETS:
+    if bucket_tables.count_buckets(call.db, call.account) >= MOST_BUCKETS:
         raise errors.TooManyBuckets
     tags = (create_bucket_configuration or {}).get("Tags")
     stored = orjson.dumps(names.check_tags(tags, 50)) if tags else None
-    tables.insert_bucket(call.db, bucket, call.account, region, int(call.now), stored)
+    bucket_tables.insert_bucket(call.db, bucket, call.account, region, int(call.now), stored)
     return {"Location": f"/{bucket}" if region == "us-east-1" else location(call, bucket)}
 
 
@@ -154,9 +154,9 @@ def location(call: Call, bucket: str, key: str = "") -> str:
 def delete_bucket(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> None:
     """Delete a bucket that has no objects, no older versions and no delete markers; its unfinished uploads go with it."""
     found = find(call, bucket, expected_bucket_owner)
-    if not tables.is_empty(call.db, found.bucket):
+    if not bucket_tables.is_empty(call.db, found.bucket):
         raise errors.BucketNotEmpty(bucket, found.versioning is not None)
-    tables.delete_bucket(call.db, found)
+    bucket_tables.delete_bucket(call.db, found)
     call.after(call.memory.known.clear)
 
 
@@ -170,7 +170,7 @@ def head_bucket(call: Call, bucket: str, expected_bucket_owner: str | None = Non
 @operation(Needs("s3:GetBucketLocation", names.of_bucket), reads=True, anonymous=True, context=of_request)
 def get_bucket_location(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> dict[str, Any]:
     """Return the bucket's region; us-east-1 is the empty constraint. Any region may ask, as on AWS."""
-    found = tables.find_bucket(call.db, bucket)
+    found = bucket_tables.find_bucket(call.db, bucket)
     if found is None:
         raise errors.NoSuchBucket(bucket)
     if expected_bucket_owner is not None and expected_bucket_owner != found.account:
@@ -193,7 +193,7 @@ def list_buckets(
         )
     limit = max_buckets or MOST_BUCKETS
     after = _after(continuation_token) if continuation_token else ""
-    found = tables.buckets_after(call.db, call.account, after, prefix or "", bucket_region, limit + 1)
+    found = bucket_tables.buckets_after(call.db, call.account, after, prefix or "", bucket_region, limit + 1)
     paged = max_buckets is not None or prefix is not None or bucket_region is not None
     result: dict[str, Any] = {
         "Owner": {"ID": names.owner_id(call.account)},
@@ -245,14 +245,14 @@ def put_bucket_tagging(
     receiving.check_document(call, checksum_algorithm)
     found = find(call, bucket, expected_bucket_owner)
     tags = names.check_tags(tagging.get("TagSet", []), 50)
-    tables.set_bucket_tags(call.db, found.bucket, orjson.dumps(tags) if tags else None)
+    bucket_tables.set_bucket_tags(call.db, found.bucket, orjson.dumps(tags) if tags else None)
 
 
 @operation(Needs("s3:GetBucketTagging", names.of_bucket), reads=True, anonymous=True, context=of_request)
 def get_bucket_tagging(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> dict[str, Any]:
     """Return a bucket's tags. Raises NoSuchTagSet where it has none."""
     found = find(call, bucket, expected_bucket_owner)
-    tags = tables.bucket_tags(call.db, found.bucket)
+    tags = bucket_tables.bucket_tags(call.db, found.bucket)
     if not tags:
         raise errors.NoSuchTagSet(bucket)
     return {"TagSet": [{"Key": key, "Value": value} for key, value in tags]}
@@ -261,4 +261,4 @@ def get_bucket_tagging(call: Call, bucket: str, expected_bucket_owner: str | Non
 @operation(Needs("s3:PutBucketTagging", names.of_bucket), anonymous=True, context=of_request)
 def delete_bucket_tagging(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> None:
     """Take all of a bucket's tags away."""
-    tables.set_bucket_tags(call.db, find(call, bucket, expected_bucket_owner).bucket, None)
+    bucket_tables.set_bucket_tags(call.db, find(call, bucket, expected_bucket_owner).bucket, None)

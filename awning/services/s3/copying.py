@@ -11,10 +11,24 @@ import orjson
 
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
-from awning.services.s3 import checksums, conditions, errors, names, objects, reading, receiving, tables, version_ids
+from awning.services.s3 import (
+    bucket_tables,
+    buckets,
+    checksums,
+    conditions,
+    errors,
+    names,
+    objects,
+    reading,
+    receiving,
+    tables,
+    version_ids,
+)
+from awning.services.s3.bucket_tables import Bucket
 from awning.services.s3.checksums import Wanted
 from awning.services.s3.conditions import of_write
-from awning.services.s3.tables import Bucket, Object
+from awning.services.s3.objects import Write
+from awning.services.s3.tables import Object
 from awning.services.s3.version_tables import Marker
 
 
@@ -41,7 +55,7 @@ def source_of(
     A source bucket may be in any region.
     """
     bucket, key, version = names.copy_source(copy_source)
-    found = tables.find_bucket(call.db, bucket)
+    found = bucket_tables.find_bucket(call.db, bucket)
     if found is None:
         raise errors.NoSuchBucket(bucket)
     if owner is not None and owner != found.account:
@@ -112,12 +126,13 @@ async def copy_object(
 ) -> dict[str, Any]:
     """Copy an object of at most 5 GB, with its metadata and tags, or with new ones."""
     objects.check_acl(acl)
-    raw_key = names.key_bytes(key)
     headers = objects.headers_of(
         content_type, cache_control, content_disposition, content_encoding, content_language, expires, metadata
     )
     tags = objects.tags_of(tagging)
-    begun = objects.early_checks(call, bucket, expected_bucket_owner, key, raw_key, if_match, if_none_match).bucket
+    begun = buckets.number_of(call, bucket)
+    write = Write(bucket, begun, expected_bucket_owner, key, names.key_bytes(key), if_match, if_none_match)
+    objects.early_checks(call, write)
     matching = (copy_source_if_match, copy_source_if_none_match)
     dates = (copy_source_if_modified_since, copy_source_if_unmodified_since)
     read = source_of(call, copy_source, expected_source_bucket_owner, *matching, *dates)
@@ -136,18 +151,7 @@ async def copy_object(
     kind = checksums.kind_of(wanted.algorithm, checksums.FULL_OBJECT)
     content = objects.new_content(received, kind, headers, tags, storage_class)
     modified, version = await receiving.commit(
-        call,
-        content.stored,
-        objects.publish,
-        bucket,
-        begun,
-        expected_bucket_owner,
-        key,
-        raw_key,
-        content,
-        if_match,
-        if_none_match,
-        "ObjectCreated:Copy",
+        call, content.stored, objects.publish, write, content, "ObjectCreated:Copy"
     )
     shown = {"ETag": content.etag, "LastModified": modified, **checksums.shown(kind, content.checksum)}
     versions = {"VersionId": version, "CopySourceVersionId": source.version}

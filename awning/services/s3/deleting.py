@@ -11,9 +11,9 @@ from typing import Any
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
 from awning.services.s3 import buckets, conditions, errors, history, names, notifications, receiving, tables
+from awning.services.s3.bucket_tables import Bucket
 from awning.services.s3.conditions import of_request
 from awning.services.s3.history import Removed
-from awning.services.s3.tables import Bucket
 from awning.services.s3.version_ids import NULL
 
 MOST_KEYS = 1000

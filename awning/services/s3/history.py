@@ -9,8 +9,16 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from awning.kit.call import Call
-from awning.services.s3 import conditions, errors, event_records, tables, version_ids, version_tables
-from awning.services.s3.tables import Bucket
+from awning.services.s3 import (
+    bucket_tables,
+    conditions,
+    errors,
+    event_records,
+    tables,
+    version_ids,
+    version_tables,
+)
+from awning.services.s3.bucket_tables import Bucket
 
 ENABLED: Final = "Enabled"
 SUSPENDED: Final = "Suspended"
@@ -28,17 +36,9 @@ def put(call: Call, bucket: Bucket, key: bytes, row: tuple[int, int, str, int, s
 
     current: there is one already. What is overwritten stays, save by one null version another.
     """
-    db, number = call.db, bucket.bucket
-    came = tables.next_sequence(db, number, event_records.least_number(call.now))
-    version = None
-    if bucket.versioning == ENABLED:
-        version = version_ids.make(came, call.random(version_ids.NONCE))
-    elif _drop_null(call, bucket, key):
-        current = False
-    if current:
-        version_tables.shelve(db, number, key)
-    version_tables.put_current(db, number, key, -came, version, row)
-    tables.tally(db, number, 1, row[0])
+    age, version = _shelve(call, bucket, key, current)
+    version_tables.put_current(call.db, bucket.bucket, key, age, version, row)
+    bucket_tables.tally(call.db, bucket.bucket, 1, row[0])
     return version
 
 
@@ -47,18 +47,10 @@ def hide(call: Call, bucket: Bucket, key: bytes, current: bool) -> Removed:
 
     While versioning is suspended the marker is the null version, and takes the place of that.
     """
-    db, number = call.db, bucket.bucket
-    came = tables.next_sequence(db, number, event_records.least_number(call.now))
-    version = None
-    if bucket.versioning == ENABLED:
-        version = version_ids.make(came, call.random(version_ids.NONCE))
-    elif _drop_null(call, bucket, key):
-        current = False
-    if current:
-        version_tables.shelve(db, number, key)
-        version_tables.remove_current(db, number, key)
-    version_tables.insert_marker(db, number, key, -came, version, int(call.now))
-    tables.tally(db, number, 1, 0)
+    age, version = _shelve(call, bucket, key, current)
+    version_tables.remove_current(call.db, bucket.bucket, key)
+    version_tables.insert_marker(call.db, bucket.bucket, key, age, version, int(call.now))
+    bucket_tables.tally(call.db, bucket.bucket, 1, 0)
     return Removed(version or version_ids.NULL, True)
 
 
@@ -84,7 +76,7 @@ def remove(call: Call, bucket: Bucket, key: bytes, version: str, if_match: str |
             version_tables.promote(db, number, key)
     if place.content is not None:
         tables.drop_content(db, call.blobs, place.content)
-    tables.tally(db, number, -1, -place.size)
+    bucket_tables.tally(db, number, -1, -place.size)
     return Removed(version, place.content is None)
 
 
@@ -103,6 +95,23 @@ def wanted(version: str, name: str = "versionId") -> tuple[str | None, int | Non
     return version, -number
 
 
+def _shelve(call: Call, bucket: Bucket, key: bytes, current: bool) -> tuple[int, str | None]:
+    """Make room before a key's versions; return the age and the version id of what is to come.
+
+    While versioning is suspended that is the null version, and the one there was is gone.
+    """
+    db, number = call.db, bucket.bucket
+    came = bucket_tables.next_sequence(db, number, event_records.least_number(call.now))
+    version = None
+    if bucket.versioning == ENABLED:
+        version = version_ids.make(came, call.random(version_ids.NONCE))
+    elif _drop_null(call, bucket, key):
+        current = False
+    if current:
+        version_tables.shelve(db, number, key)
+    return -came, version
+
+
 def _drop_null(call: Call, bucket: Bucket, key: bytes) -> bool:
     """Delete a key's null version, if it has one; say whether it was the current one, and nothing is current now."""
     db, number = call.db, bucket.bucket
@@ -115,5 +124,5 @@ def _drop_null(call: Call, bucket: Bucket, key: bytes) -> bool:
         version_tables.remove(db, number, key, place.age)
     if place.content is not None:
         tables.drop_content(db, call.blobs, place.content)
-    tables.tally(db, number, -1, -place.size)
+    bucket_tables.tally(db, number, -1, -place.size)
     return place.current

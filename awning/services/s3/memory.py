@@ -4,14 +4,14 @@ without harm."""
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakSet
 
 import orjson
 
 from awning.auth.policy import Policy, compile_policy
 from awning.kit.service import Guard
-from awning.services.s3 import tables
+from awning.services.s3 import bucket_tables
 from awning.services.s3.event_records import Listeners, compile_listeners
 
 if TYPE_CHECKING:
@@ -23,8 +23,15 @@ POLICY_ID: Final = "the bucket policy"
 MOST_KEPT: Final = 1000
 
 
+class Settings(NamedTuple):
+    """One document of settings, and what was made of each by name."""
+
+    values: dict[str, Any]
+    compiled: dict[str, Any]
+
+
 class Memory:
-    """Compiled policies and notifications by their ids: an id stands for one text for ever, so these never go out of date.
+    """Compiled policies, notifications and settings by their ids: an id stands for one text for ever, so none goes out of date.
 
     `known` are buckets, and what they say about their users, by name, from committed state; whoever changes one clears them after
     the commit. `readers` are the bodies under way that take one part after another.
@@ -33,14 +40,21 @@ class Memory:
     def __init__(self, db: sqlite3.Connection) -> None:
         self.compiled: dict[str, Policy] = {}
         self.notified: dict[str, Listeners] = {}
-        self.known: dict[str, tuple[tables.Bucket, Guard]] = {}
+        self.known: dict[str, tuple[bucket_tables.Bucket, Guard]] = {}
         self.readers: WeakSet[Pieces] = WeakSet()
+        self.settings: dict[str, Settings] = {}
+
+    def keep_settings(self, id_: str, settings: Settings) -> None:
+        """Keep what stands under an id."""
+        if len(self.settings) >= MOST_KEPT:
+            self.settings.clear()
+        self.settings[id_] = settings
 
     def policy(self, db: sqlite3.Connection, policy: str) -> Policy | None:
         """Return a compiled bucket policy; None where it is gone."""
         found = self.compiled.get(policy)
         if found is None:
-            stored = tables.policy_of(db, policy)
+            stored = bucket_tables.policy_of(db, policy)
             if stored is None:
                 return None
             found = compile_policy(stored[0], id=POLICY_ID, kind="resource", ids=stored[1])
@@ -49,11 +63,13 @@ class Memory:
             self.compiled[policy] = found
         return found
 
-    def listeners(self, db: sqlite3.Connection, bucket: tables.Bucket, notification: str) -> Listeners:
+    def listeners(self, db: sqlite3.Connection, bucket: bucket_tables.Bucket, notification: str) -> Listeners:
         """Return who hears of a bucket by its configuration, which is there."""
         found = self.notified.get(notification)
         if found is None:
-            found = compile_listeners(orjson.loads(tables.notification_of(db, notification) or b"{}"), bucket.account)
+            found = compile_listeners(
+                orjson.loads(bucket_tables.notification_of(db, notification) or b"{}"), bucket.account
+            )
             if len(self.notified) >= MOST_KEPT:
                 self.notified.clear()
             self.notified[notification] = found

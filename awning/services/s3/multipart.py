@@ -28,11 +28,12 @@ from awning.services.s3 import (
     reading,
     receiving,
     tables,
+    upload_tables,
 )
 from awning.services.s3.checksums import BY_NAME, Algorithm, Wanted
 from awning.services.s3.conditions import of_request, of_write
 from awning.services.s3.receiving import Received
-from awning.services.s3.tables import Part, Upload
+from awning.services.s3.upload_tables import Part, Upload
 
 MOST_PARTS = 10_000
 SMALLEST_PART = 5 * 1024**2
@@ -44,7 +45,7 @@ TRIES = 3
 def find_upload(call: Call, bucket: str, owner: str | None, key: str, upload_id: str) -> Upload:
     """Return an upload, completed ones too. Raises NoSuchUpload."""
     found = buckets.find(call, bucket, owner)
-    upload = tables.find_upload(call.db, found.bucket, names.key_bytes(key), upload_id)
+    upload = upload_tables.find_upload(call.db, found.bucket, names.key_bytes(key), upload_id)
     if upload is None:
         raise errors.NoSuchUpload(upload_id)
     return upload
@@ -127,7 +128,7 @@ def create_multipart_upload(
         None,
         None,
     )
-    tables.insert_upload(call.db, found.bucket, names.key_bytes(key), upload, headers, objects.tags_of(tagging))
+    upload_tables.insert_upload(call.db, found.bucket, names.key_bytes(key), upload, headers, objects.tags_of(tagging))
     result = {"Bucket": bucket, "Key": key, "UploadId": upload_id}
     if checksum_algorithm is not None:
         result["ChecksumAlgorithm"] = checksum_algorithm
@@ -172,7 +173,7 @@ def publish_part(
     upload = open_upload(call, bucket, owner, key, upload_id)
     now = int(call.now)
     part = Part(number, received.size, now, received.md5, received.checksum)
-    tables.put_part(call.db, call.blobs, upload, part, received.stored)
+    upload_tables.put_part(call.db, call.blobs, upload, part, received.stored)
     return now
 
 
@@ -269,7 +270,7 @@ def abort_multipart_upload(
     """Give an upload and its parts up."""
     upload = open_upload(call, bucket, expected_bucket_owner, key, upload_id)
     assert upload.content is not None
-    tables.abort_upload(call.db, upload.id, upload.content)
+    upload_tables.abort_upload(call.db, upload.id, upload.content)
     return {}
 
 
@@ -299,7 +300,7 @@ async def _plan(call: Call, upload: Upload, asked: list[dict[str, Any]], digest:
     used: list[Part] = []
     unused: list[int] = []
     after = 0
-    while page := tables.parts_after(call.db, upload.content, after, SLICE):
+    while page := upload_tables.parts_after(call.db, upload.content, after, SLICE):
         for part in page:
             if part.number not in wanted:
                 unused.append(part.number)
@@ -396,7 +397,7 @@ def publish_upload(
     assert upload.content is not None
     old = tables.etag_and_content(db, found.bucket, raw_key)
     conditions.check_write(key, old[0] if old else None, if_match, if_none_match)
-    tables.drop_parts(db, call.blobs, upload.content, plan.unused)
+    upload_tables.drop_parts(db, call.blobs, upload.content, plan.unused)
     now = int(call.now)
     row = (plan.size, now, plan.etag, upload.kind, upload.storage_class, upload.content)
     version = None
@@ -405,7 +406,7 @@ def publish_upload(
     else:
         version = history.put(call, found, raw_key, row, old is not None)
     answer = {"asked": plan.asked, "etag": plan.etag, "checksum": plan.checksum.hex(), "version": version}
-    tables.complete_upload(db, upload, plan.checksum, plan.layout, now, answer)
+    upload_tables.complete_upload(db, upload, plan.checksum, plan.layout, now, answer)
     if found.notification is not None:
         event = "ObjectCreated:CompleteMultipartUpload"
         notifications.notify(call, found, event, key, plan.size, plan.etag, version)

@@ -16,10 +16,10 @@ from awning.contracts import Deliver, MayPublish, MaySend, PublishToTopic, Sende
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Honours, Needs, operation
 from awning.protocols.rest import s3_identity
-from awning.services.s3 import buckets, errors, event_records, names, receiving, tables
+from awning.services.s3 import bucket_tables, buckets, errors, event_records, names, receiving
+from awning.services.s3.bucket_tables import Bucket
 from awning.services.s3.conditions import of_request
 from awning.services.s3.event_records import Cause, Place, Target
-from awning.services.s3.tables import Bucket
 
 MOST_CONFIGURATIONS = 100
 LONGEST_ID = 255
@@ -63,7 +63,7 @@ def notify(
         return
     number = None
     if event_records.is_sequenced(event):
-        number = tables.next_sequence(call.db, bucket.bucket, event_records.least_number(call.now))
+        number = bucket_tables.next_sequence(call.db, bucket.bucket, event_records.least_number(call.now))
     part = event_records.object_part(key, size, etag, version, number)
     place, cause = Place(bucket.name, listeners.owner, bucket.region), _cause(call)
     for target in wanting:
@@ -133,7 +133,7 @@ def put_bucket_notification_configuration(
         for target in targets:
             call.send(_letter(call, found, target, event_records.test_message(bucket, _cause(call))))
     made = call.new_id() if targets else None
-    tables.set_notification(call.db, found, made, orjson.dumps(configuration))
+    bucket_tables.set_notification(call.db, found, made, orjson.dumps(configuration))
     call.after(call.memory.known.clear)
 
 
@@ -142,7 +142,7 @@ def get_bucket_notification_configuration(
     call: Call, bucket: str, expected_bucket_owner: str | None = None
 ) -> dict[str, Any]:
     """Return the configuration as it was put, with an id for each that was put without one; none at all is empty."""
-    stored = tables.notification_in(call.db, buckets.find(call, bucket, expected_bucket_owner).bucket)
+    stored = bucket_tables.notification_in(call.db, buckets.find(call, bucket, expected_bucket_owner).bucket)
     configuration: dict[str, Any] = orjson.loads(stored) if stored else {}
     return configuration
 

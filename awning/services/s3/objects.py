@@ -6,7 +6,7 @@ An object becomes visible in one commit, after its body is on disk and its check
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -25,9 +25,10 @@ from awning.services.s3 import (
     version_ids,
     version_tables,
 )
+from awning.services.s3.bucket_tables import Bucket
 from awning.services.s3.conditions import of_request, of_write
 from awning.services.s3.receiving import Received
-from awning.services.s3.tables import Bucket, NewContent
+from awning.services.s3.tables import NewContent
 from awning.services.s3.version_tables import Marker
 
 STORAGE_CLASSES = frozenset(
@@ -92,30 +93,30 @@ def new_content(
     )
 
 
-def publish(
-    call: Call,
-    bucket: str,
-    begun: int,
-    owner: str | None,
-    key: str,
-    raw_key: bytes,
-    content: NewContent,
-    if_match: str | None,
-    if_none_match: str | None,
-    event: str,
-) -> tuple[int, str | None]:
+class Write(NamedTuple):
+    """What a write is about. `begun`: the number of the bucket that was there at the beginning; another of its name gets nothing.
+    `owner`: of the bucket, as the client expects it."""
+
+    bucket: str
+    begun: int
+    owner: str | None
+    key: str
+    raw_key: bytes
+    if_match: str | None
+    if_none_match: str | None
+
+
+def publish(call: Call, write: Write, content: NewContent, event: str) -> tuple[int, str | None]:
     """Make a content the key's object; return when it was modified, in seconds, and its version's id. Runs in a batch.
 
-    begun: the number of the bucket that was there at the beginning; another of its name gets nothing. event: what is told of it
-    ("ObjectCreated:Put"). Raises NoSuchBucket.
+    event: what is told of it ("ObjectCreated:Put"). Raises NoSuchBucket.
     """
     db = call.db
+    bucket, begun, owner, key, raw_key, if_match, if_none_match = write
     place = tables.find_place(db, bucket, raw_key)
-    if place is None:
+    if place is None or place[0].bucket != begun:
         raise errors.NoSuchBucket(bucket)
     found, old = place
-    if found.bucket != begun:
-        raise errors.NoSuchBucket(bucket)
     buckets.check(call, found, owner)
     if if_match is not None or if_none_match is not None:
         conditions.check_write(key, old[0] if old else None, if_match, if_none_match)
@@ -182,7 +183,7 @@ async def put_object(
     md5 = checksums.content_md5(content_md5)
     check_acl(acl)
     begun = buckets.number_of(call, bucket)
-    raw_key = names.key_bytes(key)
+    write = Write(bucket, begun, expected_bucket_owner, key, names.key_bytes(key), if_match, if_none_match)
     headers = headers_of(
         content_type, cache_control, content_disposition, content_encoding, content_language, expires, metadata
     )
@@ -191,44 +192,24 @@ async def put_object(
     if whole is not None:
         received = receiving.small(whole, wanted, md5, call.body.trailers if call.body else {})
     else:
-        early_checks(call, bucket, expected_bucket_owner, key, raw_key, if_match, if_none_match)
+        early_checks(call, write)
         received = await receiving.receive(call, wanted, md5)
     kind = checksums.kind_of(wanted.algorithm, checksums.FULL_OBJECT)
     content = new_content(received, kind, headers, tags, storage_class)
-    _, version = await receiving.commit(
-        call,
-        content.stored,
-        publish,
-        bucket,
-        begun,
-        expected_bucket_owner,
-        key,
-        raw_key,
-        content,
-        if_match,
-        if_none_match,
-        "ObjectCreated:Post" if call.facts.method == "POST" else "ObjectCreated:Put",
-    )
+    event = "ObjectCreated:Post" if call.facts.method == "POST" else "ObjectCreated:Put"
+    _, version = await receiving.commit(call, content.stored, publish, write, content, event)
     result = {"ETag": content.etag, **checksums.shown(kind, content.checksum)}
     return result if version is None else {**result, "VersionId": version}
 
 
-def early_checks(
-    call: Call,
-    bucket: str,
-    owner: str | None,
-    key: str,
-    raw_key: bytes,
-    if_match: str | None,
-    if_none_match: str | None,
-) -> Bucket:
+def early_checks(call: Call, write: Write) -> Bucket:
     """Refuse what is bound to fail before a large body is read; the commit decides again."""
-    found = buckets.find(call, bucket, owner)
+    found = buckets.find(call, write.bucket, write.owner)
     if call.body is not None:
         receiving.check_length(call.body)
-    if if_match is not None or if_none_match is not None:
-        old = tables.etag_and_content(call.db, found.bucket, raw_key)
-        conditions.check_write(key, old[0] if old else None, if_match, if_none_match)
+    if write.if_match is not None or write.if_none_match is not None:
+        old = tables.etag_and_content(call.db, found.bucket, write.raw_key)
+        conditions.check_write(write.key, old[0] if old else None, write.if_match, write.if_none_match)
     return found
 
 

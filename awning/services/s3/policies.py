@@ -18,16 +18,16 @@ from awning.kit.call import Call
 from awning.kit.named import as_it_stands, ids_of
 from awning.kit.operation import ALL, Needs, operation
 from awning.kit.service import Guard
-from awning.services.s3 import buckets, errors, names, receiving, tables
+from awning.services.s3 import bucket_tables, buckets, errors, names, receiving
+from awning.services.s3.bucket_tables import BLOCK_PUBLIC_POLICY, RESTRICT_PUBLIC_BUCKETS, Bucket
 from awning.services.s3.conditions import of_request
 from awning.services.s3.memory import MOST_KEPT, POLICY_ID
-from awning.services.s3.tables import BLOCK_PUBLIC_POLICY, RESTRICT_PUBLIC_BUCKETS, Bucket
 
 LARGEST_POLICY = 20 * 1024
 
 _BITS = (
-    ("BlockPublicAcls", tables.BLOCK_PUBLIC_ACLS),
-    ("IgnorePublicAcls", tables.IGNORE_PUBLIC_ACLS),
+    ("BlockPublicAcls", bucket_tables.BLOCK_PUBLIC_ACLS),
+    ("IgnorePublicAcls", bucket_tables.IGNORE_PUBLIC_ACLS),
     ("BlockPublicPolicy", BLOCK_PUBLIC_POLICY),
     ("RestrictPublicBuckets", RESTRICT_PUBLIC_BUCKETS),
 )
@@ -41,7 +41,7 @@ def guard(call: Call, arn: str) -> Guard | None:
     kept: tuple[Bucket, Guard] | None = memory.known.get(name) if committed else None
     if kept is not None:
         return kept[1]
-    bucket = tables.find_bucket(call.db, name)
+    bucket = bucket_tables.find_bucket(call.db, name)
     if bucket is None:
         return None
     policy = None if bucket.policy is None else memory.policy(call.db, bucket.policy)
@@ -169,14 +169,14 @@ def put_bucket_policy(
             "Block Public Access."
         )
     ids = orjson.dumps(ids_of(call.ask, policy)).decode()
-    tables.set_policy(call.db, found, call.new_id(), policy, ids)
+    bucket_tables.set_policy(call.db, found, call.new_id(), policy, ids)
     call.after(call.memory.known.clear)
 
 
 @operation(Needs("s3:GetBucketPolicy", names.of_bucket), reads=True, context=of_request)
 def get_bucket_policy(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> dict[str, Any]:
     """Return the policy's text as it was put, with unique ids for users and roles that are gone."""
-    found = tables.policy_of(call.db, _own(call, bucket, expected_bucket_owner).policy)
+    found = bucket_tables.policy_of(call.db, _own(call, bucket, expected_bucket_owner).policy)
     if found is None:
         raise errors.NoSuchBucketPolicy(bucket)
     return {"Policy": as_it_stands(call.ask, *found)}
@@ -185,7 +185,7 @@ def get_bucket_policy(call: Call, bucket: str, expected_bucket_owner: str | None
 @operation(Needs("s3:DeleteBucketPolicy", names.of_bucket), context=of_request)
 def delete_bucket_policy(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> None:
     """Take the policy off; there need not be one."""
-    tables.set_policy(call.db, _own(call, bucket, expected_bucket_owner), None)
+    bucket_tables.set_policy(call.db, _own(call, bucket, expected_bucket_owner), None)
     call.after(call.memory.known.clear)
 
 
@@ -217,7 +217,7 @@ def put_public_access_block(
     receiving.check_document(call, checksum_algorithm)
     found = buckets.find(call, bucket, expected_bucket_owner)
     block = sum(bit for member, bit in _BITS if public_access_block_configuration.get(member))
-    tables.set_block(call.db, found.bucket, block)
+    bucket_tables.set_block(call.db, found.bucket, block)
     call.after(call.memory.known.clear)
 
 
@@ -233,5 +233,5 @@ def get_public_access_block(call: Call, bucket: str, expected_bucket_owner: str 
 @operation(Needs("s3:PutBucketPublicAccessBlock", names.of_bucket), anonymous=True, context=of_request)
 def delete_public_access_block(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> None:
     """Take the settings off: nothing is blocked any more."""
-    tables.set_block(call.db, buckets.find(call, bucket, expected_bucket_owner).bucket, None)
+    bucket_tables.set_block(call.db, buckets.find(call, bucket, expected_bucket_owner).bucket, None)
     call.after(call.memory.known.clear)

@@ -17,7 +17,7 @@ import orjson
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
 from awning.net.messages import FileSlice
-from awning.services.s3 import checksums, conditions, errors, names, objects, tables
+from awning.services.s3 import checksums, conditions, errors, names, objects, upload_tables
 from awning.services.s3.conditions import of_request
 from awning.services.s3.tables import Object
 from awning.store.threads import in_thread
@@ -65,11 +65,11 @@ def _body_of_parts(call: Call, found: Object, first: int, end: int) -> bytes | F
     layout = Layout.read(found.layout)
     low, high = layout.index_at(first), layout.index_at(end - 1)
     if low == high:
-        ((number, blob),) = tables.parts_of(call.db, found.content, layout.numbers[low], layout.numbers[low])
+        ((number, blob),) = upload_tables.parts_of(call.db, found.content, layout.numbers[low], layout.numbers[low])
         start = layout.span(low)[0]
         if blob is not None:
             return FileSlice(call.blobs.open(blob), first - start, end - first)
-        return tables.part_body(call.db, found.content, number)[first - start : end - start]
+        return upload_tables.part_body(call.db, found.content, number)[first - start : end - start]
     return Pieces(call, found.content, layout, first, end)
 
 
@@ -104,12 +104,12 @@ async def _read_parts(call: Call, content: int, layout: Layout, first: int, end:
     index, high = layout.index_at(first), layout.index_at(end - 1)
     while index <= high:
         last = min(index + PARTS - 1, high)
-        for number, blob in tables.parts_of(call.db, content, layout.numbers[index], layout.numbers[last]):
+        for number, blob in upload_tables.parts_of(call.db, content, layout.numbers[index], layout.numbers[last]):
             start, stop = layout.span(index)
             low, top = max(first, start) - start, min(end, stop) - start
             index += 1
             if blob is None:
-                yield tables.part_body(call.db, content, number)[low:top]
+                yield upload_tables.part_body(call.db, content, number)[low:top]
                 continue
             async for block in _read_file(call, call.blobs.open(blob), low, top):
                 yield block
@@ -349,7 +349,7 @@ def _parts(call: Call, found: Object, layout: Layout, max_parts: int | None, mar
     if not found.kind & 1:
         return result
     limit = min(1000 if max_parts is None else max_parts, 1000)
-    page = tables.parts_after(call.db, found.content, marker, limit + 1)
+    page = upload_tables.parts_after(call.db, found.content, marker, limit + 1)
     listed = [
         {
             "PartNumber": p.number,

@@ -104,5 +104,11 @@ SCHEMA = Schema(
         ) WITHOUT ROWID;
         CREATE UNIQUE INDEX null_versions ON versions (bucket, key) WHERE version IS NULL;
         """,
+        """
+        ALTER TABLE buckets ADD COLUMN settings TEXT;  -- id of its row in settings
+        CREATE TABLE settings (settings TEXT PRIMARY KEY, document BLOB NOT NULL) WITHOUT ROWID;  -- JSON {name: value}
+        ALTER TABLE contents ADD COLUMN seal BLOB;     -- how its bytes are encrypted; NULL: they are not
+        ALTER TABLE contents ADD COLUMN extras BLOB;   -- JSON {name: value}: what few objects have
+        """,
     )
 )

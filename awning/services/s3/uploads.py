@@ -8,7 +8,16 @@ import orjson
 
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
-from awning.services.s3 import buckets, checksums, errors, listing, multipart, names, tables
+from awning.services.s3 import (
+    bucket_tables,
+    buckets,
+    checksums,
+    errors,
+    listing,
+    multipart,
+    names,
+    upload_tables,
+)
 from awning.services.s3.conditions import of_request
 
 MOST_UPLOADS = 1000
@@ -40,7 +49,7 @@ def _page(
     last = (b"", "")
     while start is not None and limit:
         room = limit - len(rows) - len(prefixes) + 1
-        found = tables.uploads_from(call.db, bucket, start, end, after, room)
+        found = upload_tables.uploads_from(call.db, bucket, start, end, after, room)
         start = None
         for row in found:
             if len(rows) + len(prefixes) == limit:
@@ -140,7 +149,7 @@ def list_parts(
         )
     limit = MOST_PARTS_LISTED if max_parts is None else min(max_parts, MOST_PARTS_LISTED)
     marker = part_number_marker or 0
-    page = tables.parts_after(call.db, upload.content, marker, limit + 1) if limit else []
+    page = upload_tables.parts_after(call.db, upload.content, marker, limit + 1) if limit else []
     listed = page[:limit]
     member = checksums.algorithm_of(upload.kind).member
     owner = {"ID": names.owner_id(_owner(call, bucket))}
@@ -173,5 +182,5 @@ def list_parts(
 
 
 def _owner(call: Call, bucket: str) -> str:
-    found = tables.find_bucket(call.db, bucket)
+    found = bucket_tables.find_bucket(call.db, bucket)
     return found.account if found is not None else call.account

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Final, NamedTuple
 
-from awning.services.s3 import tables, version_ids
+from awning.services.s3 import bucket_tables, tables, version_ids
 from awning.services.s3.tables import Object
 
 FIRST: Final = -(1 << 63)
@@ -136,7 +136,7 @@ def find(
 
 def tags_of(db: sqlite3.Connection, bucket: str, key: bytes, version: str) -> bytes | None:
     """Return the tags of a version by its bucket's name; None also where it isn't there."""
-    found = tables.find_bucket(db, bucket)
+    found = bucket_tables.find_bucket(db, bucket)
     number = version_ids.number_of(version)
     if found is None or (number is None and version != version_ids.NULL):
         return None

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
 from awning.services.s3 import (
+    bucket_tables,
     buckets,
     checksums,
     errors,
@@ -17,7 +18,6 @@ from awning.services.s3 import (
     listing,
     names,
     receiving,
-    tables,
     version_ids,
     version_tables,
 )
@@ -49,7 +49,7 @@ def put_bucket_versioning(
         raise errors.IllegalVersioningConfigurationException
     if status not in _STATES:
         raise errors.MalformedXML
-    tables.set_versioning(call.db, found.bucket, status)
+    bucket_tables.set_versioning(call.db, found.bucket, status)
     call.after(call.memory.known.clear)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from awning.kit.call import Call
-from awning.services.s3 import tables
+from awning.services.s3 import upload_tables
 
 STEP = 200
 COMPLETED_KEPT = 7 * 86400
@@ -12,9 +12,11 @@ COMPLETED_KEPT = 7 * 86400
 
 def sweep_deleted(call: Call) -> bool:
     """Give up some parts of a content that is no object's any more, or some uploads of a deleted bucket."""
-    return tables.sweep_content(call.db, call.blobs, call.memory.reading(), STEP) or tables.sweep_bucket(call.db, STEP)
+    return upload_tables.sweep_content(call.db, call.blobs, call.memory.reading(), STEP) or upload_tables.sweep_bucket(
+        call.db, STEP
+    )
 
 
 def forget_completed(call: Call) -> bool:
     """Forget uploads that were completed long ago."""
-    return tables.forget_completed(call.db, int(call.now) - COMPLETED_KEPT, STEP)
+    return upload_tables.forget_completed(call.db, int(call.now) - COMPLETED_KEPT, STEP)

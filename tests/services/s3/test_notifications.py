@@ -10,7 +10,7 @@ import pytest
 
 from awning.contracts import PublishToTopic, Sender, SendToQueue
 from awning.kit.call import Call
-from awning.services.s3 import errors
+from awning.services.s3 import bucket_tables, errors
 from tests.services.s3.support import ACCOUNT, OTHER, S3, user
 
 QUEUE = f"arn:aws:sqs:us-east-1:{ACCOUNT}:queue"
@@ -437,9 +437,9 @@ def test_what_is_told_goes_with_what_it_tells_of(s3: S3) -> None:
     listen(s3)
 
     def fail(call: Call) -> None:
-        from awning.services.s3 import notifications, tables
+        from awning.services.s3 import notifications
 
-        bucket = tables.find_bucket(call.db, "box")
+        bucket = bucket_tables.find_bucket(call.db, "box")
         assert bucket is not None
         notifications.notify(call, bucket, "ObjectCreated:Put", "k", 1, '"x"')
         raise errors.NoSuchKey("k")
