@@ -8,11 +8,12 @@ from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
 from awning.services.iam import lookup, resource_tables, tables
 from awning.services.iam.errors import DeleteConflict, EntityAlreadyExists, LimitExceeded, NoSuchEntity
-from awning.services.iam.names import check_name, check_path, drop_tags, merge_tags, new_id, read_tags, write_tags
+from awning.services.iam.names import check_name, check_path, new_id, read_tags, write_tags
 from awning.services.iam.pages import page, page_of
 from awning.services.iam.quotas import INSTANCE_PROFILES
 from awning.services.iam.resource_tables import Resource
 from awning.services.iam.roles import describe_briefly
+from awning.services.iam.tagging import tag, tags_page, untag
 
 _arn = lookup.resource_arn("instance-profile", "instance_profile_name")
 _new_arn = lookup.new_arn("instance-profile", "instance_profile_name")
@@ -128,16 +129,13 @@ def remove_role_from_instance_profile(call: Call, instance_profile_name: str, ro
 @operation(Needs("iam:TagInstanceProfile", _arn), honours={"tags": ALL}, context=lookup.conditions, tags="tags")
 def tag_instance_profile(call: Call, instance_profile_name: str, tags: list[dict[str, str]]) -> None:
     """Add tags to an instance profile, or give them new values."""
-    profile = _find(call, instance_profile_name)
-    merged = merge_tags(profile.tags, read_tags(tags, folded=False), folded=False)
-    resource_tables.set_tags(call.db, profile.row, merged)
+    tag(call, _find(call, instance_profile_name), tags)
 
 
 @operation(Needs("iam:UntagInstanceProfile", _arn), context=lookup.conditions, tag_keys="tag_keys")
 def untag_instance_profile(call: Call, instance_profile_name: str, tag_keys: list[str]) -> None:
     """Remove tags from an instance profile."""
-    profile = _find(call, instance_profile_name)
-    resource_tables.set_tags(call.db, profile.row, drop_tags(profile.tags, tag_keys, folded=False))
+    untag(call, _find(call, instance_profile_name), tag_keys)
 
 
 @operation(Needs("iam:ListInstanceProfileTags", _arn), reads=True, context=lookup.conditions)
@@ -145,9 +143,7 @@ def list_instance_profile_tags(
     call: Call, instance_profile_name: str, marker: str | None = None, max_items: int | None = None
 ) -> dict[str, Any]:
     """List an instance profile's tags by key."""
-    tags = _find(call, instance_profile_name).tags
-    found, more = page_of(sorted(tags), marker, max_items, str)
-    return {"Tags": write_tags({key: tags[key] for key in found}), **more}
+    return tags_page(_find(call, instance_profile_name), marker, max_items)
 
 
 def _find(call: Call, name: str) -> Resource:

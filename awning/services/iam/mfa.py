@@ -19,11 +19,12 @@ from awning.services.iam.errors import (
     LimitExceeded,
     NoSuchEntity,
 )
-from awning.services.iam.names import check_name, check_path, drop_tags, merge_tags, read_tags, write_tags
+from awning.services.iam.names import check_name, check_path, read_tags, write_tags
 from awning.services.iam.pages import page_of
 from awning.services.iam.quotas import MFA_DEVICES_PER_USER
 from awning.services.iam.resource_tables import Resource
 from awning.services.iam.tables import Entity
+from awning.services.iam.tagging import tag, tags_page, untag
 from awning.services.iam.totp import matching_pair, matching_step, step_of
 
 _SEED_BYTES: Final = 40
@@ -149,16 +150,13 @@ def get_mfa_device(call: Call, serial_number: str, user_name: str | None = None)
 @operation(Needs("iam:TagMFADevice", _arn), honours={"tags": ALL}, context=lookup.conditions, tags="tags")
 def tag_mfa_device(call: Call, serial_number: str, tags: list[dict[str, str]]) -> None:
     """Add tags to a device, or give them new values."""
-    device = _find(call, serial_number)
-    merged = merge_tags(device.tags, read_tags(tags, folded=False), folded=False)
-    resource_tables.set_tags(call.db, device.row, merged)
+    tag(call, _find(call, serial_number), tags)
 
 
 @operation(Needs("iam:UntagMFADevice", _arn), context=lookup.conditions, tag_keys="tag_keys")
 def untag_mfa_device(call: Call, serial_number: str, tag_keys: list[str]) -> None:
     """Remove tags from a device."""
-    device = _find(call, serial_number)
-    resource_tables.set_tags(call.db, device.row, drop_tags(device.tags, tag_keys, folded=False))
+    untag(call, _find(call, serial_number), tag_keys)
 
 
 @operation(Needs("iam:ListMFADeviceTags", _arn), reads=True, context=lookup.conditions)
@@ -166,9 +164,7 @@ def list_mfa_device_tags(
     call: Call, serial_number: str, marker: str | None = None, max_items: int | None = None
 ) -> dict[str, Any]:
     """List a device's tags by key."""
-    tags = _find(call, serial_number).tags
-    found, more = page_of(sorted(tags), marker, max_items, str)
-    return {"Tags": write_tags({key: tags[key] for key in found}), **more}
+    return tags_page(_find(call, serial_number), marker, max_items)
 
 
 def find_mfa_step(call: Call, question: FindMfaStep) -> int | None:
