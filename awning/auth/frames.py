@@ -15,8 +15,6 @@ from awning.auth.payload import Mac
 from awning.auth.refused import Reason, Refused
 from awning.auth.signature import SKEW
 
-STREAMING_EVENTS: Final = b"STREAMING-AWS4-HMAC-SHA256-EVENTS"
-"""What x-amz-content-sha256 says of a stream of signed frames."""
 _DATE: Final = b"\x05:date\x08"
 _HEADERS: Final = frozenset({":date", ":chunk-signature"})
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from awning.auth.malformed import listed
@@ -19,13 +19,16 @@ _NAME = re.compile(r"arn:aws[a-z-]*:(?:iam::\d{12}:(?:user|role)|sts::\d{12}:ass
 def names_in(document: str | Mapping[str, Any]) -> list[str]:
     """The ARNs of users, roles and roles' sessions among the principals of a policy that compiles, each once."""
     found = json.loads(document) if isinstance(document, str) else document
-    names: dict[str, None] = {}
-    for statement in listed(found["Statement"]):
+    return list(dict.fromkeys(name for name in principals_in(found) if _NAME.fullmatch(name)))
+
+
+def principals_in(policy: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the AWS principals of a policy that compiles as they are written: ARNs, account numbers, "*"."""
+    for statement in listed(policy["Statement"]):
         for element in ("Principal", "NotPrincipal"):
             principal = statement.get(element)
             if isinstance(principal, Mapping):
-                names.update(dict.fromkeys(name for name in listed(principal.get("AWS", [])) if _NAME.fullmatch(name)))
-    return list(names)
+                yield from map(str, listed(principal.get("AWS", [])))
 
 
 def with_ids(document: str, gone: Mapping[str, str]) -> str:

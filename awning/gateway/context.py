@@ -272,8 +272,5 @@ _FINDERS: Mapping[str, Callable[[Context], Any]] = {
     "s3:tlsversion": Context.tls_version,
 }
 
-GLOBAL_KEYS = frozenset(_FINDERS) | {f"{family}/" for family in _FAMILIES}
-"""The keys that every service has, in lower case; families end in a slash.
-
-Not among them, and so absent from every request, are the keys of networks that do not stand (aws:SourceVpc, aws:SourceVpce,
-aws:VpcSourceIp) and of organisations (aws:PrincipalOrgID, aws:ResourceOrgID, aws:SourceOrgID): a Null condition on them holds."""
+# Not among these, and so absent from every request, are the keys of networks that do not stand (aws:SourceVpc, aws:SourceVpce,
+# aws:VpcSourceIp) and of organisations (aws:PrincipalOrgID, aws:ResourceOrgID, aws:SourceOrgID): a Null condition on them holds.

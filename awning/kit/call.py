@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
@@ -219,8 +218,3 @@ def service_facts(room: str) -> Facts:
     """The facts of a call that a room makes by itself."""
     arn = f"{room}.amazonaws.com"
     return Facts(request_id="", principal=Principal("service", "", arn, arn, arn, room), account="", region="")
-
-
-def random_bytes(length: int) -> bytes:
-    """The default source of randomness of a room."""
-    return os.urandom(length)

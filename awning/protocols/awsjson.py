@@ -71,7 +71,9 @@ def to_boolean(value: Any) -> bool:
     return value
 
 
-def _to_whole(limit: int, wanted: str) -> Callable[[Any], int]:
+def whole_number(limit: int, wanted: str) -> Callable[[Any], int]:
+    """Return what reads a number of -limit to limit - 1 of a type."""
+
     def to_whole(value: Any) -> int:
         if type(value) is float and value.is_integer():
             value = int(value)
@@ -131,8 +133,8 @@ _SCALARS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "string": to_string,
     "character": to_string,
     "boolean": to_boolean,
-    "integer": _to_whole(1 << 31, "Integer"),
-    "long": _to_whole(1 << 63, "Long"),
+    "integer": whole_number(1 << 31, "Integer"),
+    "long": whole_number(1 << 63, "Long"),
     "float": to_number,
     "double": to_number,
     "blob": to_blob,

@@ -17,6 +17,7 @@ from awning.protocols.awsjson import (
     structure_readers,
     to_boolean,
     to_string,
+    whole_number,
     wrong_type,
 )
 from awning.protocols.errorbody import message_name
@@ -50,17 +51,6 @@ def load(body: bytes) -> dict[str, Any]:
     return value
 
 
-def _to_whole(limit: int, wanted: str) -> Callable[[Any], int]:
-    def to_whole(value: Any) -> int:
-        if type(value) is float and value.is_integer():
-            value = int(value)
-        if type(value) is not int or not -limit <= value < limit:
-            raise wrong_type(value, wanted)
-        return value
-
-    return to_whole
-
-
 def to_number(value: Any) -> float:
     if type(value) not in (int, float):
         raise wrong_type(value, "Double")
@@ -90,8 +80,8 @@ _SCALARS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "string": to_string,
     "character": to_string,
     "boolean": to_boolean,
-    "integer": _to_whole(1 << 31, "Integer"),
-    "long": _to_whole(1 << 63, "Long"),
+    "integer": whole_number(1 << 31, "Integer"),
+    "long": whole_number(1 << 63, "Long"),
     "float": to_number,
     "double": to_number,
     "blob": to_blob,

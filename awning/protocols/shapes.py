@@ -10,8 +10,6 @@ from collections.abc import Container, Mapping
 from functools import cached_property
 from typing import Any, Final
 
-SCALARS = frozenset({"string", "integer", "long", "boolean", "blob", "timestamp", "float", "double", "character"})
-
 
 class Shape:
     """One use of a shape. `traits` has both the shape's and the reference's own: location, locationName, flattened…"""

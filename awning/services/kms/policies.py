@@ -6,12 +6,12 @@ Source: the developer guide's "Key policies in AWS KMS" and the API reference of
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any, Final
 
 import orjson
 
 from awning.auth.evaluate import decide
+from awning.auth.named import principals_in
 from awning.auth.policy import MalformedPolicy
 from awning.contracts import PrincipalExists
 from awning.kit.call import Call
@@ -90,24 +90,12 @@ def _check_lockout(call: Call, key: KeyRow) -> None:
 
 
 def _check_principals(call: Call, policy: str) -> None:
-    for name in _named(orjson.loads(policy)):
+    for name in principals_in(orjson.loads(policy)):
         if name == "*" or not name.startswith("arn:"):
             continue
         kind = name.rpartition(":")[2].partition("/")[0]
         if kind in ("user", "role") and not call.ask(PrincipalExists(name)):
             raise MalformedPolicyDocumentException("Policy contains a statement with one or more invalid principals.")
-
-
-def _named(policy: dict[str, Any]) -> Iterator[str]:
-    for statement in _list(policy["Statement"]):
-        for member in ("Principal", "NotPrincipal"):
-            principal = statement.get(member)
-            if isinstance(principal, dict):
-                yield from map(str, _list(principal.get("AWS", [])))
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def _check_name(name: str | None) -> None:

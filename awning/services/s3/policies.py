@@ -6,16 +6,16 @@ Only the account that owns a bucket ever handles its policy.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
+from awning.auth.malformed import listed
 from awning.auth.policy import MalformedPolicy, Policy, compile_policy
 from awning.auth.public import is_public
-from awning.contracts import PrincipalExists
 from awning.kit.call import Call
-from awning.kit.named import as_it_stands, ids_of
+from awning.kit.named import as_it_stands, ids_of, unknown_principal
 from awning.kit.operation import ALL, Needs, operation
 from awning.kit.service import Guard
 from awning.services.s3 import bucket_tables, buckets, errors, names, receiving
@@ -59,10 +59,6 @@ def guard(call: Call, arn: str) -> Guard | None:
 # Reading a policy's text ---------------------------------------------------------------------------------------------
 
 
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]
-
-
 def read_policy(text: str, bucket: str) -> tuple[Policy, list[dict[str, Any]]]:
     """Return a bucket's policy and its statements as they were written. Raises MalformedPolicy in S3's words."""
     if len(text.encode("utf-8", "surrogateescape")) > LARGEST_POLICY:
@@ -71,7 +67,7 @@ def read_policy(text: str, bucket: str) -> tuple[Policy, list[dict[str, Any]]]:
         policy = compile_policy(text, id=POLICY_ID, kind="resource")
     except MalformedPolicy as error:
         raise errors.MalformedPolicy(error.message, Detail=error.position) from error
-    statements: list[dict[str, Any]] = _list(json.loads(text)["Statement"])
+    statements: list[dict[str, Any]] = listed(json.loads(text)["Statement"])
     for statement in statements:
         _check_resources(statement, bucket)
         _check_actions(statement)
@@ -80,7 +76,7 @@ def read_policy(text: str, bucket: str) -> tuple[Policy, list[dict[str, Any]]]:
 
 def _check_resources(statement: Mapping[str, Any], bucket: str) -> None:
     arn = names.bucket_arn(bucket)
-    for resource in _list(statement.get("Resource")) + _list(statement.get("NotResource")):
+    for resource in listed(statement.get("Resource", [])) + listed(statement.get("NotResource", [])):
         if resource != arn and not str(resource).startswith(f"{arn}/"):
             raise errors.MalformedPolicy("Policy has invalid resource")
 
@@ -98,8 +94,8 @@ _OBJECT_ACTIONS = frozenset(
 
 def _check_actions(statement: Mapping[str, Any]) -> None:
     """Each action must be one of S3's, and apply to one of the statement's resources."""
-    resources = [str(resource) for resource in _list(statement.get("Resource"))]
-    for action in _list(statement.get("Action")) + _list(statement.get("NotAction")):
+    resources = [str(resource) for resource in listed(statement.get("Resource", []))]
+    for action in listed(statement.get("Action", [])) + listed(statement.get("NotAction", [])):
         service, _, name = str(action).lower().partition(":")
         if action != "*" and service != "s3":
             raise errors.MalformedPolicy("Policy has invalid action")
@@ -108,28 +104,6 @@ def _check_actions(statement: Mapping[str, Any]) -> None:
         of_objects = name in _OBJECT_ACTIONS or ("object" in name and "bucket" not in name)
         if not any(("/" in resource) == of_objects for resource in resources):
             raise errors.MalformedPolicy("Action does not apply to any resource(s) in statement")
-
-
-def _principals(statement: Mapping[str, Any]) -> Iterable[str]:
-    for member in ("Principal", "NotPrincipal"):
-        principal = statement.get(member)
-        if isinstance(principal, dict):
-            for value in _list(principal.get("AWS")):
-                yield str(value)
-
-
-def _check_principals(call: Call, statements: Iterable[Mapping[str, Any]]) -> None:
-    """Each user or role that a policy names must exist. Raises MalformedPolicy."""
-    for statement in statements:
-        for arn in _principals(statement):
-            if arn == "*" or (arn.isdigit() and len(arn) == 12):
-                continue
-            kind = arn.rpartition(":")[2].partition("/")[0]
-            known = arn.startswith(("arn:aws:iam::", "arn:aws:sts::")) and (
-                kind in ("root", "assumed-role", "federated-user") or call.ask(PrincipalExists(arn))
-            )
-            if not known:
-                raise errors.MalformedPolicy("Invalid principal in policy", Detail=arn)
 
 
 # Operations ----------------------------------------------------------------------------------------------------------
@@ -161,7 +135,9 @@ def put_bucket_policy(
     receiving.check_document(call, checksum_algorithm)
     found = _own(call, bucket, expected_bucket_owner)
     compiled, statements = read_policy(policy, bucket)
-    _check_principals(call, statements)
+    stranger = unknown_principal(call.ask, {"Statement": statements})
+    if stranger is not None:
+        raise errors.MalformedPolicy("Invalid principal in policy", Detail=stranger)
     if is_public(compiled) and (found.block or 0) & BLOCK_PUBLIC_POLICY:
         raise errors.AccessDenied(
             f"User: {call.principal.caller_arn} is not authorized to perform: s3:PutBucketPolicy on resource: "

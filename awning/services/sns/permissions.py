@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 
 from awning.kit.call import Call
-from awning.kit.named import as_it_stands
 from awning.kit.operation import Needs, operation
+from awning.kit.permissions import allowing, editable, labelled, without
 from awning.services.sns.attributes import check_policy, default_policy
 from awning.services.sns.conditions import conditions
 from awning.services.sns.errors import invalid
@@ -46,19 +46,9 @@ def add_permission(call: Call, topic_arn: str, label: str, aws_account_id: list[
     if not set(action_name) <= _SHARED:
         raise invalid("Policy statement action out of service scope!")
     policy = _policy(call, topic)
-    statements = policy["Statement"]
-    if any(statement.get("Sid") == label for statement in statements):
+    if labelled(policy, label):
         raise invalid("Statement already exists")
-    principals = [f"arn:aws:iam::{account}:root" for account in aws_account_id]
-    statements.append(
-        {
-            "Sid": label,
-            "Effect": "Allow",
-            "Principal": {"AWS": _one_or_all(principals)},
-            "Action": _one_or_all([f"SNS:{action}" for action in action_name]),
-            "Resource": topic.arn,
-        }
-    )
+    policy["Statement"].append(allowing(label, aws_account_id, [f"SNS:{action}" for action in action_name], topic.arn))
     _store(call, topic, policy)
 
 
@@ -67,18 +57,14 @@ def remove_permission(call: Call, topic_arn: str, label: str) -> None:
     """Remove the statement of this label from the topic's policy; one that is not there is removed already."""
     topic = find(call, topic_arn)
     policy = _policy(call, topic)
-    kept = [statement for statement in policy["Statement"] if statement.get("Sid") != label]
-    if len(kept) != len(policy["Statement"]):
-        _store(call, topic, {**policy, "Statement": kept})
+    if labelled(policy, label):
+        _store(call, topic, without(policy, label))
 
 
 def _policy(call: Call, topic: Topic) -> dict[str, Any]:
     """Return the topic's policy as it stands, its statements as a list."""
     text = topic.attributes.get("Policy") or default_policy(topic.arn, topic.account)
-    policy: dict[str, Any] = orjson.loads(as_it_stands(call.ask, text, topic.policy_ids))
-    if isinstance(policy["Statement"], dict):
-        policy["Statement"] = [policy["Statement"]]
-    return policy
+    return editable(call.ask, text, topic.policy_ids)
 
 
 def _store(call: Call, topic: Topic, policy: dict[str, Any]) -> None:
@@ -87,7 +73,3 @@ def _store(call: Call, topic: Topic, policy: dict[str, Any]) -> None:
         check_policy(text, topic.arn)
     attributes = {**topic.attributes, "Policy": text}
     reconfigure(call, topic, attributes, text)
-
-
-def _one_or_all(values: list[str]) -> str | list[str]:
-    return values[0] if len(values) == 1 else values

@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 
 from awning.kit.call import Call
-from awning.kit.named import as_it_stands
 from awning.kit.operation import Needs, operation
+from awning.kit.permissions import allowing, editable, labelled, without
 from awning.services.sqs.address import queue_arn
 from awning.services.sqs.errors import InvalidParameterValue, OverLimit
 from awning.services.sqs.lookup import own, stored
@@ -54,19 +54,9 @@ def add_permission(call: Call, queue_url: str, label: str, aws_account_ids: list
     if len(actions) > _ACTIONS_PER_STATEMENT:
         raise OverLimit(f"{len(actions)} Actions were found, maximum allowed is {_ACTIONS_PER_STATEMENT}.")
     policy = _policy(call, queue)
-    statements = policy["Statement"]
-    if any(statement.get("Sid") == label for statement in statements):
+    if labelled(policy, label):
         raise _invalid(label, "Label", "Already exists.")
-    principals = [f"arn:aws:iam::{account}:root" for account in aws_account_ids]
-    statements.append(
-        {
-            "Sid": label,
-            "Effect": "Allow",
-            "Principal": {"AWS": _one_or_all(principals)},
-            "Action": _one_or_all([f"SQS:{action}" for action in actions]),
-            "Resource": queue.arn,
-        }
-    )
+    policy["Statement"].append(allowing(label, aws_account_ids, [f"SQS:{action}" for action in actions], queue.arn))
     _store(call, queue, policy)
 
 
@@ -75,11 +65,10 @@ def remove_permission(call: Call, queue_url: str, label: str) -> None:
     """Remove the statement of this label from the queue's policy."""
     queue = own(call, queue_url)
     policy = _policy(call, queue)
-    kept = [statement for statement in policy["Statement"] if statement.get("Sid") != label]
-    if len(kept) == len(policy["Statement"]):
-        where = " on existing policy" if kept else ""
+    if not labelled(policy, label):
+        where = " on existing policy" if policy["Statement"] else ""
         raise _invalid(label, "Label", f"can't find label{where}.")
-    _store(call, queue, {**policy, "Statement": kept})
+    _store(call, queue, without(policy, label))
 
 
 def _policy(call: Call, queue: Queue) -> dict[str, Any]:
@@ -88,18 +77,11 @@ def _policy(call: Call, queue: Queue) -> dict[str, Any]:
     text = row.attributes.get("Policy")
     if text is None:
         return {"Version": "2008-10-17", "Id": f"{queue.arn}/SQSDefaultPolicy", "Statement": []}
-    policy: dict[str, Any] = orjson.loads(as_it_stands(call.ask, text, row.policy_ids))
-    if isinstance(policy["Statement"], dict):
-        policy["Statement"] = [policy["Statement"]]
-    return policy
+    return editable(call.ask, text, row.policy_ids)
 
 
 def _store(call: Call, queue: Queue, policy: dict[str, Any]) -> None:
     reconfigure(call, queue, {"Policy": orjson.dumps(policy).decode() if policy["Statement"] else ""})
-
-
-def _one_or_all(values: list[str]) -> str | list[str]:
-    return values[0] if len(values) == 1 else values
 
 
 def _invalid(value: str, parameter: str, reason: str) -> InvalidParameterValue:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
+import orjson
+
 from awning.kit.call import Call
-from awning.kit.named import as_it_stands, ids_of
+from awning.kit.named import as_it_stands, ids_of, unknown_principal
 from awning.kit.operation import ALL, Needs, Params, operation
 from awning.services.sqs import delays, tables
 from awning.services.sqs.address import arn_of, check_name, named_queue_arn, queue_arn, url_of
@@ -18,6 +20,7 @@ from awning.services.sqs.duplicates import RESCOPING
 from awning.services.sqs.engine import Line
 from awning.services.sqs.errors import (
     InvalidAttributeName,
+    InvalidAttributeValue,
     InvalidParameterValue,
     PurgeQueueInProgress,
     QueueDeletedRecently,
@@ -28,7 +31,6 @@ from awning.services.sqs.fifo import FifoLine
 from awning.services.sqs.fifo_attributes import VALUES
 from awning.services.sqs.lookup import absent, committed, find, milliseconds, own, stored
 from awning.services.sqs.memory import Memory, Queue, Sweep
-from awning.services.sqs.principals import check_principals
 from awning.services.sqs.receipts import SECRET_LENGTH
 from awning.services.sqs.redrive import check_target, read_redrive
 from awning.services.sqs.tags import check_tags
@@ -79,7 +81,7 @@ def create_queue(
     settings_of(wanted, arn)
     _check_dead_letter_queue(call, arn, attributes or {})
     if "Policy" in wanted:
-        check_principals(call, wanted["Policy"])
+        _check_principals(call, wanted["Policy"])
     policy_ids = ids_of(call.ask, wanted["Policy"]) if "Policy" in wanted else {}
     tables.insert_queue(
         call.db,
@@ -188,7 +190,13 @@ def set_queue_attributes(call: Call, queue_url: str, attributes: dict[str, str])
     _check_dead_letter_queue(call, queue.arn, attributes)
     reconfigure(call, queue, attributes)
     if attributes.get("Policy"):
-        check_principals(call, attributes["Policy"])
+        _check_principals(call, attributes["Policy"])
+
+
+def _check_principals(call: Call, policy: str) -> None:
+    """Raises InvalidAttributeValue where a policy that compiles names a user or role that there is not."""
+    if unknown_principal(call.ask, orjson.loads(policy)) is not None:
+        raise InvalidAttributeValue("Invalid value for the parameter Policy.")
 
 
 @operation(Needs("sqs:PurgeQueue", queue_arn))
