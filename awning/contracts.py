@@ -82,6 +82,46 @@ class FindMfaStep:
 
 
 @dataclass(frozen=True, slots=True)
+class OidcProvider:
+    """An OpenID Connect provider. `issuer` is its URL, `name` the same without the scheme, as condition keys have it; `clients`
+    the audiences that it takes; `thumbprints` SHA-1 sums of certificates, as 40 hexadecimal digits."""
+
+    arn: str
+    name: str
+    issuer: str
+    clients: tuple[str, ...]
+    thumbprints: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FindOidcProvider:
+    """The provider that an account has for exactly this issuer. Answered by iam: OidcProvider, or None."""
+
+    account: str
+    issuer: str
+
+
+@dataclass(frozen=True, slots=True)
+class SamlProvider:
+    """A SAML provider, by its metadata: who issues its assertions, and the certificates (DER in Base64) of the keys that sign
+    them. `valid_until` in seconds since the epoch."""
+
+    arn: str
+    account: str
+    name: str
+    issuer: str
+    certificates: tuple[str, ...]
+    valid_until: float
+
+
+@dataclass(frozen=True, slots=True)
+class FindSamlProvider:
+    """The SAML provider of this ARN. Answered by iam: SamlProvider, or None."""
+
+    arn: str
+
+
+@dataclass(frozen=True, slots=True)
 class PrincipalExists:
     """Is there a user or role of this ARN (a resource's policy may name no others)? Answered by iam: bool."""
 

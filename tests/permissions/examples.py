@@ -13,8 +13,10 @@ from functools import cached_property
 from typing import Any
 
 from botocore.model import OperationModel, Shape
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.conftest import LiveRegion
+from tests.services.iam.documents import certificate, metadata, text_of
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
@@ -87,6 +89,20 @@ class Things:
         name = self.name("profile")
         self._made("iam", "create_instance_profile", InstanceProfileName=name)
         return name
+
+    @cached_property
+    def issuer(self) -> str:
+        made = self._made("iam", "create_open_id_connect_provider", Url=f"https://{self.name('issuer')}.example.com")
+        return made["OpenIDConnectProviderArn"]  # type: ignore[no-any-return]
+
+    @cached_property
+    def identity_provider(self) -> str:
+        made = self._made("iam", "create_saml_provider", Name=self.name("idp"), SAMLMetadataDocument=self.metadata)
+        return made["SAMLProviderArn"]  # type: ignore[no-any-return]
+
+    @cached_property
+    def metadata(self) -> str:
+        return metadata(text_of(certificate(ec.generate_private_key(ec.SECP256R1()))))
 
     @cached_property
     def policy(self) -> str:
@@ -234,6 +250,12 @@ NAMED: Mapping[str, Mapping[str, Maker]] = {
         "AuthenticationCode1": lambda things: "000000",
         "AuthenticationCode2": lambda things: "000000",
         "AccountAlias": lambda things: things.name("alias"),
+        "OpenIDConnectProviderArn": lambda things: things.issuer,
+        "Url": lambda things: f"https://{things.name('new')}.example.com",
+        "ThumbprintList": lambda things: ["a" * 40],
+        "ClientID": lambda things: "client",
+        "SAMLProviderArn": lambda things: things.identity_provider,
+        "SAMLMetadataDocument": lambda things: things.metadata,
         "VersionId": lambda things: "v1",
         "Status": lambda things: "Inactive",
     },
@@ -298,6 +320,7 @@ OF_OPERATIONS: Mapping[str, Mapping[str, Maker]] = {
     "iam.CreateUser": {"UserName": lambda things: things.name("new")},
     "iam.CreateGroup": {"GroupName": lambda things: things.name("new")},
     "iam.CreateRole": {"RoleName": lambda things: things.name("new")},
+    "iam.CreateSAMLProvider": {"Name": lambda things: things.name("new")},
     "iam.CreateInstanceProfile": {"InstanceProfileName": lambda things: things.name("new")},
     "iam.CreatePolicy": {"PolicyName": lambda things: things.name("new")},
     # Without a name it is the caller's own, which is not what is asked here.

@@ -42,6 +42,10 @@ def entity(kind: str) -> Maker:
     return lambda things: f"arn:aws:iam::{ACCOUNT}:{kind}/{getattr(things, kind)}"
 
 
+def new_issuer(things: Things) -> str:
+    return f"arn:aws:iam::{ACCOUNT}:oidc-provider/{things.names[0]}.example.com"
+
+
 def role(things: Things) -> str:
     return str(things.role["Arn"])
 
@@ -126,6 +130,21 @@ FURTHER: Mapping[str, tuple[Case, ...]] = {
     "iam.resync_mfa_device": only("iam:ResyncMFADevice", entity("user")),
     "iam.deactivate_mfa_device": only("iam:DeactivateMFADevice", entity("user")),
     "iam.get_mfa_device": only("iam:GetMFADevice", entity("user")),
+    "iam.create_open_id_connect_provider": (
+        Case(
+            {"Tags": fixed(TAGS)},
+            (("iam:CreateOpenIDConnectProvider", new_issuer), ("iam:TagOpenIDConnectProvider", new_issuer)),
+        ),
+    ),
+    "iam.create_saml_provider": (
+        Case(
+            {"Tags": fixed(TAGS)},
+            (
+                ("iam:CreateSAMLProvider", new("iam", "saml-provider")),
+                ("iam:TagSAMLProvider", new("iam", "saml-provider")),
+            ),
+        ),
+    ),
     "iam.create_user": (
         Case({"Tags": fixed(TAGS)}, (("iam:CreateUser", new("iam", "user")), ("iam:TagUser", new("iam", "user")))),
     ),

@@ -144,6 +144,8 @@ WHOLE = {
     "iam.simulate_custom_policy",
     "iam.get_context_keys_for_custom_policy",
     "iam.list_account_aliases",
+    "iam.list_open_id_connect_providers",
+    "iam.list_saml_providers",
     "iam.delete_account_alias",
     "iam.get_account_summary",
     "iam.get_account_authorization_details",

@@ -31,6 +31,11 @@ POLICY_VERSIONS: Final = 5
 INSTANCE_PROFILES: Final = 1000
 MFA_DEVICES_PER_USER: Final = 8
 SERVER_CERTIFICATES: Final = 20
+OIDC_PROVIDERS: Final = 100
+SAML_PROVIDERS: Final = 100
+CLIENT_IDS: Final = 100
+THUMBPRINTS: Final = 5
+"""Of an OpenID Connect provider each."""
 TAGS: Final = 50
 NAME_LENGTH: Final[Mapping[str, int]] = MappingProxyType(
     {"user": 64, "role": 64, "group": 128, "policy": 128, "instance-profile": 128, "mfa": 226}

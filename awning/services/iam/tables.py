@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 import orjson
 
-from awning.services.iam import resource_tables
+from awning.services.iam import provider_tables, resource_tables
 from awning.store.schema import Schema
 
 Kind = Literal["user", "role", "group"]
@@ -94,6 +94,7 @@ SCHEMA: Final = Schema(
         """,
         "ALTER TABLE entities ADD COLUMN trust_ids TEXT NOT NULL DEFAULT '{}'",
         resource_tables.MIGRATION,
+        provider_tables.MIGRATION,
     )
 )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import itertools
 import sqlite3
 from collections.abc import Callable
@@ -50,6 +52,9 @@ class House:
                 out.append((state >> 16) & 0xFF)
             return bytes(out)
 
+        async def write(call: Call, function: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
+            return function(call, *args, **(kwargs or {}))
+
         return SimpleNamespace(
             service=service,
             db=db,
@@ -59,6 +64,7 @@ class House:
             random=random,
             new_id=lambda: f"00000000-0000-4000-8000-{next(counter):012}",
             ask=self.ask,
+            write=write,
         )
 
     def call(self, name: str, principal: Principal | None = None) -> Call:
@@ -135,6 +141,8 @@ class Client:
             call.db.execute("SAVEPOINT call")
             try:
                 result = declared.function(call, **params)
+                if inspect.isawaitable(result):
+                    result = asyncio.run(result)  # type: ignore[arg-type]
             except BaseException:
                 call.db.execute("ROLLBACK TO call")
                 raise
