@@ -171,6 +171,9 @@ WHOLE = {
 }
 """Operations on no resource in particular: their permission is on "*"."""
 
+OWN = {"iam.change_password"}
+"""Operations on the caller itself, whom the request does not name."""
+
 NEED_NOTHING = {"sts.get_caller_identity", "sts.get_session_token"}
 
 
@@ -210,6 +213,8 @@ def test_an_operation_is_denied_unless_exactly_its_permissions_are_there(
         named = any(made in resource for made in things.names)
         if resource == "*":
             named = f"{room.name}.{name}" in WHOLE
+        if f"{room.name}.{name}" in OWN:
+            named = resource == f"arn:aws:iam::{ACCOUNT}:user/{walker.name}"
         whole = name.startswith("list_") and re.fullmatch(
             rf"arn:aws:[a-z0-9-]+:[^:]*:{ACCOUNT}:([a-z-]+/|\*)", resource
         )

@@ -15,11 +15,19 @@ class EntityAlreadyExists(ServiceError):
     status = 409
 
 
+class EntityTemporarilyUnmodifiable(ServiceError):
+    status = 409
+
+
 class InvalidAuthenticationCode(ServiceError):
     status = 403
 
 
 class InvalidInput(ServiceError):
+    status = 400
+
+
+class InvalidUserType(ServiceError):
     status = 400
 
 
@@ -33,6 +41,10 @@ class MalformedPolicyDocument(ServiceError):
 
 class NoSuchEntity(ServiceError):
     status = 404
+
+
+class PasswordPolicyViolation(ServiceError):
+    status = 400
 
 
 class ValidationError(ServiceError):

@@ -10,12 +10,17 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from awning.kit.call import Call
+from awning.kit.compiled import Compiled
 from awning.kit.operation import Params
 from awning.kit.service import Guard
-from awning.services.iam import managed, resource_tables, tables
+from awning.services.iam import managed, password_policy, resource_tables, tables
 from awning.services.iam.errors import InvalidInput, NoSuchEntity, ValidationError
 from awning.services.iam.tables import Entity, Kind, Policy
 
+_OWN_PASSWORD: Final = (
+    '{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": "*", "Action": "iam:ChangePassword",'
+    ' "Resource": "%s", "Condition": {"ArnEquals": {"aws:PrincipalArn": "%s"}}}}'
+)
 _POLICY_ARN: Final = re.compile(r"arn:aws:iam::(\d{12}|aws):policy/[\x21-\x7e]+")
 
 
@@ -144,8 +149,15 @@ def policy_arn(call: Call, params: Params) -> str | None:
 
 
 def guard(call: Call, arn: str) -> Guard | None:
-    """AWS's own policies belong to every account, as far as permissions go."""
-    return Guard(call.account) if arn.startswith(managed.PREFIX) else None
+    """AWS's own policies belong to every account, as far as permissions go; and an account's password policy may let all
+    its users change their own passwords."""
+    if arn.startswith(managed.PREFIX):
+        return Guard(call.account)
+    parts = arn.split(":", 5)
+    if not parts[-1].startswith("user/") or not password_policy.found(call, parts[4]).get("AllowUsersToChangePassword"):
+        return None
+    compiled: Compiled = call.memory
+    return Guard(parts[4], compiled.get("resource", "the account's password policy", _OWN_PASSWORD % (arn, arn)))
 
 
 def _arn(call: Call, kind: Kind, name: str) -> str:

@@ -1,4 +1,4 @@
-"""The account's rules for passwords. No user has a password yet, so there is none that they could refuse."""
+"""The account's rules for passwords, and what they say of one. They are asked when a password is set, not of those that are."""
 
 from __future__ import annotations
 
@@ -7,9 +7,21 @@ from typing import Any, Final
 from awning.kit.call import Call
 from awning.kit.operation import Needs, operation
 from awning.services.iam import resource_tables
-from awning.services.iam.errors import NoSuchEntity, ValidationError
+from awning.services.iam.errors import NoSuchEntity, PasswordPolicyViolation, ValidationError
 
 _POLICY: Final = "password-policy"
+MOST_KEPT: Final = 24
+"""Passwords that a policy may keep from being used again."""
+_SYMBOLS: Final = frozenset("!@#$%^&*()_+-=[]{}|'")
+_UNSET_LENGTH: Final = 8
+_UNSET_KINDS: Final = 3
+"""Where an account has no policy: eight characters of three kinds. Source: "Set an account password policy for IAM users"."""
+_KINDS: Final = (
+    ("RequireUppercaseCharacters", "one uppercase letter", lambda char: "A" <= char <= "Z"),
+    ("RequireLowercaseCharacters", "one lowercase letter", lambda char: "a" <= char <= "z"),
+    ("RequireNumbers", "one number", lambda char: "0" <= char <= "9"),
+    ("RequireSymbols", "one symbol", lambda char: char in _SYMBOLS),
+)
 
 
 @operation(Needs("iam:UpdateAccountPasswordPolicy", "*"))
@@ -73,3 +85,31 @@ def delete_account_password_policy(call: Call) -> None:
     if resource_tables.setting(call.db, call.account, _POLICY) is None:
         raise NoSuchEntity("The account policy with name PasswordPolicy cannot be found.")
     resource_tables.remove_setting(call.db, call.account, _POLICY)
+
+
+def found(call: Call, account: str | None = None) -> dict[str, Any]:
+    """An account's rules as GetAccountPasswordPolicy shows them; empty where it has set none."""
+    return resource_tables.setting(call.db, account or call.account, _POLICY) or {}
+
+
+def check(call: Call, password: str) -> None:
+    """Raise PasswordPolicyViolation for a password that the account's rules refuse."""
+    policy = found(call)
+    least = policy.get("MinimumPasswordLength", _UNSET_LENGTH)
+    if len(password) < least:
+        raise PasswordPolicyViolation(f"Password should have a minimum length of {least}")
+    missing = {
+        rule: f"Password should have at least {kind}" for rule, kind, fits in _KINDS if not any(map(fits, password))
+    }
+    if policy:
+        broken = [text for rule, text in missing.items() if policy[rule]]
+        if broken:
+            raise PasswordPolicyViolation(", ".join(broken))
+    elif (more := len(missing) - (len(_KINDS) - _UNSET_KINDS)) > 0:
+        wanted = ", ".join(missing.values())
+        raise PasswordPolicyViolation(f"Password should meet {more} more of the following requirements: {wanted}")
+
+
+def reuse_prevented(call: Call) -> int:
+    """How many of a user's latest passwords may not be used again."""
+    return int(found(call).get("PasswordReusePrevention", 0))
