@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from awning.auth.conditions import Condition
 from awning.auth.members import Members
 from awning.auth.policy import Policy, Statement, compile_policy
+from awning.auth.principal import Principal
 from awning.kit.call import Call
 from awning.kit.service import Guard
 from awning.services.kms import tables
@@ -43,9 +44,14 @@ _BOUND = frozenset(
 
 
 def guard(call: Call, arn: str) -> Guard | None:
-    """What the committed key of an ARN says; an alias belongs to its account and says nothing."""
+    """What the committed key of an ARN says to the caller; an alias belongs to its account and says nothing."""
+    return guard_for(call, arn, call.principal)
+
+
+def guard_for(call: Call, arn: str, principal: Principal) -> Guard | None:
+    """As guard(), to somebody else: the policy with those grants that are about a principal."""
     memory: Memory = call.memory
-    kept = memory.guards.get(arn)
+    kept = memory.guard(arn, principal)
     if kept is not None:
         return kept
     parts = arn.split(":", 5)
@@ -55,19 +61,39 @@ def guard(call: Call, arn: str) -> Guard | None:
     key = look_up(call, name)
     if key is None:
         return None
-    found = Guard(key.account, compiled(key, tables.grants_of(call.db, key.id) if key.id else ()))
+    policy = memory.policy(arn) or compiled(key)
+    about = tables.grants_about(call.db, key.id, _names(principal)) if key.id else []
+    found = Guard(key.account, _with_grants(call, policy, about) if about else policy)
     if call.sees_committed:
-        memory.keep_guard(arn, found)
+        memory.keep_guard(arn, policy, principal, found)
     return found
 
 
-def compiled(key: KeyRow, grants: Iterable[GrantRow]) -> Policy:
-    """The key policy with its grants. Raises MalformedPolicy."""
-    policy = compile_policy(key.policy, id=key.arn, kind="key", needs_resource=False, ids=key.policy_ids)
+def compiled(key: KeyRow) -> Policy:
+    """The key policy without grants. Raises MalformedPolicy."""
+    return compile_policy(key.policy, id=key.arn, kind="key", needs_resource=False, ids=key.policy_ids)
+
+
+def _names(principal: Principal) -> list[str]:
+    """By which names a grant may mean a caller."""
+    if principal.kind == "service":
+        return [principal.name]
+    account = principal.account
+    names = (principal.arn, principal.caller_arn, principal.owner_arn, account, f"arn:aws:iam::{account}:root")
+    return [name for name in dict.fromkeys(names) if name]
+
+
+def _with_grants(call: Call, policy: Policy, grants: Iterable[tuple[int, str]]) -> Policy:
+    """A key policy with those of its grants that are about a caller: of its thousands they are few."""
+    memory: Memory = call.memory
     statements = list(policy.statements)
-    for grant in grants:
-        statements += _statements(grant, len(statements))
-    return Policy(key.arn, "key", policy.version, statements, policy.document)
+    for number, grant_id in grants:
+        made = memory.granted.get(grant_id)
+        if made is None:
+            made = _statements(tables.grant_at(call.db, number), len(policy.statements))
+            memory.granted.put(grant_id, made)
+        statements += made
+    return Policy(policy.id, "key", policy.version, statements, policy.document)
 
 
 def _statements(grant: GrantRow, index: int) -> list[Statement]:

@@ -11,10 +11,14 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from awning.auth.policy import Policy
+from awning.auth.principal import Principal
 from awning.kit.service import Guard
 
 T = TypeVar("T")
 _MOST = 2000
+_MOST_CALLERS = 100
+_MOST_GRANTS = 20_000
 _THREADS = 2
 
 
@@ -47,11 +51,13 @@ class Kept:
 class Memory:
     """The derived state of all keys.
 
+    granted: by a grant's id what its statements are; no id ever names another grant.
     wanted: services' own keys (account, region, service) that were used and are not stored yet.
     """
 
     def __init__(self) -> None:
-        self.guards: dict[str, Guard] = {}
+        self._guards: dict[str, tuple[Policy, dict[str, Guard]]] = {}
+        self.granted = Kept(_MOST_GRANTS)
         self.opened = Kept()
         self.wanted: set[tuple[str, str, str]] = set()
         self._workers: ThreadPoolExecutor | None = None
@@ -59,13 +65,28 @@ class Memory:
     def forget(self, *arns: str) -> None:
         """Forget what is kept of keys."""
         for arn in arns:
-            self.guards.pop(arn, None)
+            self._guards.pop(arn, None)
         self.opened.drop(lambda key: key[0] in arns)
 
-    def keep_guard(self, arn: str, guard: Guard) -> None:
-        if len(self.guards) >= _MOST:
-            del self.guards[next(iter(self.guards))]
-        self.guards[arn] = guard
+    def guard(self, arn: str, principal: Principal) -> Guard | None:
+        """What a key says to a principal."""
+        kept = self._guards.get(arn)
+        return None if kept is None else kept[1].get(principal.caller_arn)
+
+    def policy(self, arn: str) -> Policy | None:
+        """A key's own policy."""
+        kept = self._guards.get(arn)
+        return None if kept is None else kept[0]
+
+    def keep_guard(self, arn: str, policy: Policy, principal: Principal, guard: Guard) -> None:
+        kept = self._guards.get(arn)
+        if kept is None:
+            if len(self._guards) >= _MOST:
+                del self._guards[next(iter(self._guards))]
+            kept = self._guards[arn] = (policy, {})
+        if len(kept[1]) >= _MOST_CALLERS:
+            del kept[1][next(iter(kept[1]))]
+        kept[1][principal.caller_arn] = guard
 
     async def in_thread(self, function: Callable[..., T], *args: Any) -> T:
         """Run what takes more than a millisecond (RSA) beside the loop."""

@@ -12,12 +12,12 @@ from typing import Any, Final
 from awning.contracts import DataKey, DecryptDataKey, FindKey, GenerateDataKeyFor, KeyFacts, Sender
 from awning.kit.call import Call
 from awning.kit.errors import AccessDenied, ServiceError
-from awning.kit.senders import decide_for
+from awning.kit.senders import decide_for, principal_of
 from awning.services.kms import envelope
 from awning.services.kms.conditions import context_keys, of_key, via
 from awning.services.kms.encrypting import seal, unseal
 from awning.services.kms.errors import InvalidCiphertextException, NotFoundException
-from awning.services.kms.guards import guard
+from awning.services.kms.guards import guard_for
 from awning.services.kms.lookup import Name, check_usable, check_usage, find, look_up, state_of
 from awning.services.kms.specs import ENCRYPT
 from awning.services.kms.tables import KeyRow
@@ -83,7 +83,7 @@ def _require(
     }
     further = {name.lower(): value for name, value in further.items()}
     if sender is not None:
-        says = guard(call, key.arn)
+        says = guard_for(call, key.arn, principal_of(sender))
         assert says is not None
         decision = decide_for(sender, action, key.arn, says, call.now, further)
         if not decision.allowed:

@@ -58,7 +58,7 @@ def with_policy(call: Call, key: KeyRow, policy: str, *, bypass: bool) -> KeyRow
         raise MalformedPolicyDocumentException(f"A key policy has at most {_LARGEST} characters.")
     changed = key._replace(policy=policy, policy_ids={})
     try:
-        compiled(changed, ())
+        compiled(changed)
     except MalformedPolicy as error:
         raise MalformedPolicyDocumentException(str(error)) from None
     _check_principals(call, policy)
@@ -80,7 +80,7 @@ def _check_lockout(call: Call, key: KeyRow) -> None:
         "kms:PutKeyPolicy",
         key.arn,
         context,
-        guard_policy=compiled(key, ()),
+        guard_policy=compiled(key),
         resource_account=key.account,
     )
     if not decision.allowed:

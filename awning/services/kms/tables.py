@@ -86,6 +86,11 @@ SCHEMA = Schema(
         CREATE INDEX grants_key ON grants (key, id);
         CREATE INDEX grants_retiring ON grants (retiring, id);
         """,
+        """
+        CREATE INDEX grants_grantee ON grants (key, grantee, id);
+        CREATE INDEX grants_retired ON grants (key, retiring, id) WHERE retiring IS NOT NULL;
+        CREATE INDEX grants_name ON grants (key, name, id) WHERE name IS NOT NULL;
+        """,
     )
 )
 
@@ -332,8 +337,18 @@ def find_grant(db: sqlite3.Connection, grant_id: str) -> GrantRow | None:
     return None if row is None else _grant(row)
 
 
-def grants_of(db: sqlite3.Connection, key: int) -> list[GrantRow]:
-    return [_grant(row) for row in db.execute(f"SELECT {_GRANT} FROM grants WHERE key = ? ORDER BY id", (key,))]
+def grants_about(db: sqlite3.Connection, key: int, names: Sequence[str]) -> list[tuple[int, str]]:
+    """Return (id, grant id) of a key's grants that name one of these as their grantee or as who may retire them."""
+    marks = ", ".join("?" * len(names))
+    return db.execute(
+        f"SELECT id, grant_id FROM grants WHERE key = ? AND grantee IN ({marks})"
+        f" UNION SELECT id, grant_id FROM grants WHERE key = ? AND retiring IN ({marks}) ORDER BY id",
+        (key, *names, key, *names),
+    ).fetchall()
+
+
+def grant_at(db: sqlite3.Connection, grant: int) -> GrantRow:
+    return _grant(db.execute(f"SELECT {_GRANT} FROM grants WHERE id = ?", (grant,)).fetchone())
 
 
 def list_grants(

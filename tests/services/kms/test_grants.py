@@ -9,6 +9,7 @@ import pytest
 from awning.auth.principal import Principal
 from awning.services.kms.conditions import conditions, retiring
 from awning.services.kms.errors import InvalidArnException, NotFoundException, ValidationException
+from awning.services.kms.guards import guard
 from tests.services.kms.support import ACCOUNT, OTHER, Bench, Client
 
 ANN = f"arn:aws:iam::{ACCOUNT}:user/ann"
@@ -158,3 +159,33 @@ def test_another_account_needs_the_keys_consent(bench: Bench, client: Client, ot
     assert not call.authorise("kms:DescribeKey", arn).allowed
     with pytest.raises(NotFoundException):
         other.disable_key(key_id=arn)
+
+
+def test_of_thousands_of_grants_only_the_callers_are_looked_at(bench: Bench, client: Client) -> None:
+    """What others were granted is neither read nor compiled; a guard of some would be too long for one turn of the loop."""
+    key = client.new()
+    for number in range(300):
+        name = f"arn:aws:iam::{ACCOUNT}:role/r{number}"
+        bench.room.people[name] = f"AROA{number:016d}"
+        client.create_grant(key_id=key, grantee_principal=name, operations=["Encrypt"], retiring_principal=name)
+    made = client.create_grant(key_id=key, grantee_principal=ANN, operations=["Encrypt"], retiring_principal=BOB)
+    assert may(bench, "Encrypt", key)
+    assert not may(bench, "Encrypt", key, BOB, "AIDABOB0000000000000")
+    call = bench.make_call(principal=person(ANN, "AIDAANN0000000000000"))
+    found = guard(call, f"arn:aws:kms:us-east-1:{ACCOUNT}:key/{key}")
+    assert found is not None
+    assert found.policy is not None
+    assert len(found.policy.statements) == 3
+    client.retire_grant(grant_token=made["GrantToken"])
+    assert not may(bench, "Encrypt", key)
+
+
+def test_a_grant_to_an_account_is_for_those_whom_the_account_lets(bench: Bench, client: Client) -> None:
+    key = client.new()
+    for name in (ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root"):
+        client.create_grant(key_id=key, grantee_principal=name, operations=["Encrypt"])
+    call = bench.make_call(principal=person(ANN, "AIDAANN0000000000000"))
+    found = guard(call, f"arn:aws:kms:us-east-1:{ACCOUNT}:key/{key}")
+    assert found is not None
+    assert found.policy is not None
+    assert [statement.members.accounts for statement in found.policy.statements[1:]] == [{ACCOUNT}, {ACCOUNT}]
