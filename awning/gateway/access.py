@@ -8,6 +8,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from awning.auth.claims import Claims
@@ -44,14 +45,16 @@ class Access:
 
     def __init__(self, keys: RootKeys, ask: Callable[[Any], Any], generation: Callable[[], int]) -> None:
         self.keys = keys
+        self.shares: Callable[[str, Request], bool] = lambda room, request: False
+        """Whether a room lets pages of other origins ask for this, by rules that its user made (buckets' CORS rules)."""
         self._ask = ask
         self._generation = generation
         self._kept: dict[str, Credential] = {}
         self._kept_at = -1
 
-    def find(self, claims: Claims, request: Request) -> Credential:
-        """Return the credential of a claim's access key. Raises Refused: UNKNOWN_KEY, and for a well-known key that a web
-        page or an unknown host name uses, FOREIGN."""
+    def find(self, claims: Claims, request: Request, room: str) -> Credential:
+        """Return the credential of a claim's access key, for a request to a room. Raises Refused: UNKNOWN_KEY, and for a
+        well-known key that a web page or an unknown host name uses, FOREIGN."""
         key = claims.access_key_id
         generation = self._generation()
         if generation != self._kept_at:
@@ -59,21 +62,21 @@ class Access:
             self._kept_at = generation
         found = self._kept.get(key)
         if found is None:
-            found = self._look_up(key, request)
+            found = self._look_up(key, request, room)
             if len(self._kept) >= _MOST_KEPT:
                 self._kept.clear()
             if found.principal.kind != "root":
                 self._kept[key] = found
         return found
 
-    def _look_up(self, key: str, request: Request) -> Credential:
+    def _look_up(self, key: str, request: Request, room: str) -> Credential:
         keys = self.keys
         if keys.access_key_id is not None and hmac.compare_digest(key.encode(), keys.access_key_id.encode()):
             refuse_own(request)
             return Credential(key, keys.secret or "", root_of(DEFAULT_ACCOUNT))
         if is_well_known(key) and (request.endpoint.loopback or keys.well_known_anywhere):
             refuse_own(request)
-            refuse_foreign(request, keys.domain)
+            refuse_foreign(request, keys.domain, partial(self.shares, room))
             return Credential(key, WELL_KNOWN_SECRET, root_of(DEFAULT_ACCOUNT if key == "test" else key))
         question = FindSession(key) if key.startswith("ASIA") else FindCredential(key)
         found: Credential | None = self._ask(question)
@@ -94,19 +97,24 @@ def refuse_own(request: Request) -> None:
         raise Refused(Reason.FOREIGN, "Root keys are not accepted from connections that the region itself opens.", {})
 
 
-def refuse_foreign(request: Request, domain: str | None) -> None:
+def refuse_foreign(
+    request: Request, domain: str | None, shares: Callable[[Request], bool] = lambda request: False
+) -> None:
     """Keep web pages from acting as root by the well-known keys: a page in the user's browser knows them too.
 
     Refused are an Origin, a Sec-Fetch-Site other than "none" (the user typed the address), and a Host that is not ours (a name
-    rebound to this machine). Our own origin is no exception: a page that lies in a bucket is served from it.
+    rebound to this machine). Our own origin is no exception: a page that lies in a bucket is served from it. The user's own
+    exceptions are what `shares` takes.
     """
     headers = request.headers
     site = headers.get(b"sec-fetch-site")
-    if site is not None and site != b"none":
+    origin = headers.get(b"origin")
+    from_page = origin is not None or (site is not None and site != b"none")
+    excepted = from_page and shares(request)
+    if site is not None and site != b"none" and not excepted:
         raise Refused(Reason.FOREIGN, f"Well-known keys are not accepted from a web page ({_text(site)} request).", {})
     host = headers.get(b"host", b"")
-    origin = headers.get(b"origin")
-    if origin is not None:
+    if origin is not None and not excepted:
         raise Refused(Reason.FOREIGN, f"Well-known keys are not accepted from a web page of {_text(origin)}.", {})
     if not request.endpoint.control and not read_host(_text(host), domain).known:
         raise Refused(

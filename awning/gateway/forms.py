@@ -249,7 +249,7 @@ def _prove(
     claims = form_claims(fields)
     if claims is None:
         return FormRule(0, None, fields)
-    credential = access.find(claims, exchange.request)
+    credential = access.find(claims, exchange.request, "s3")
     rule = verify_form(claims, fields, credential.secret, signed_at(exchange.now, claims), bucket=bucket)
     check_credential(claims, exchange.now, active=credential.active, token=credential.token, expires=credential.expires)
     exchange.claims = claims

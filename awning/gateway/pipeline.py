@@ -18,7 +18,7 @@ from awning.auth.payload import PayloadRule, anonymous_rule, check_whole
 from awning.auth.principal import ANONYMOUS
 from awning.auth.refused import Reason, Refused, Style, code_for, text_for
 from awning.auth.signature import Verifier, check_credential
-from awning.gateway import services
+from awning.gateway import origins, services
 from awning.gateway.access import DEFAULT_ACCOUNT, Access
 from awning.gateway.address import read_host
 from awning.gateway.body import PayloadBody, body_error, decompress, is_compressed
@@ -101,6 +101,7 @@ class Gateway:
         self.entries = entries
         self.models = {entry.room.service.model: entry for entry in entries.values()}
         self.access = access
+        access.shares = partial(origins.is_shared, self)
         self.clock = clock
         self.journal = journal
         self.pages = pages
@@ -143,6 +144,9 @@ class Gateway:
             raise
         except Exception as error:
             reply = self.refuse(exchange, self.explain(exchange.request_id, error))
+        origin = request.headers.get(b"origin")
+        if origin is not None:
+            origins.share(self, exchange, reply.headers, origin)
         self.note(exchange, reply.status)
         exchange.let_go()
         headers = reply.headers
@@ -165,6 +169,8 @@ class Gateway:
 
     async def answer(self, exchange: Exchange) -> Reply:
         """The stages, in their order."""
+        if exchange.request.method == "OPTIONS":
+            return origins.answer_preflight(self, exchange)
         self.address(exchange)
         if is_form(exchange):
             await take_in(exchange, self.access, self.signed_at, lambda refused: self.translate(exchange, refused))
@@ -204,7 +210,7 @@ class Gateway:
         elif host.region is not None:
             exchange.region = host.region
         if name is None:
-            name = unsigned_service(request)
+            name = origins.unsigned_service(request)
         exchange.label = name
         if host.bucket is not None:
             exchange.virtual_host = host.bucket
@@ -229,7 +235,7 @@ class Gateway:
             exchange.payload_rule = anonymous_rule(request.headers)
             return
         assert exchange.entry is not None
-        credential = self.access.find(claims, request)
+        credential = self.access.find(claims, request, exchange.entry.name)
         exchange.payload_rule = self.verifier.verify(
             claims,
             request,
@@ -480,19 +486,3 @@ def protocol_of(request: Request, entry: Entry | None) -> str:
     if b"x-amz-target" in request.headers or b"json" in request.headers.get(b"content-type", b""):
         return "json"
     return "query" if request.method == "POST" and b"Action=" in (request.payload or b"") else "rest-xml"
-
-
-def unsigned_service(request: Request) -> str:
-    """Which service an unsigned request to a bare host is for: a target or a path names it, or the version of the API in a
-    form, which else is for a queue, as an SQS target is; all else is for S3."""
-    name = services.named_by_target(request.path, request.headers)
-    if name is not None:
-        return services.signing_name(name)
-    body = b""
-    if request.method == "POST" and request.headers.get(b"content-type", b"").startswith(
-        b"application/x-www-form-urlencoded"
-    ):
-        body = request.payload or b""
-    elif b"Action=" not in request.query:
-        return "s3"
-    return services.signing_name(services.named_by_form(request.query, body) or "sqs")

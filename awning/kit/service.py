@@ -13,6 +13,7 @@ from awning.store.schema import Schema
 if TYPE_CHECKING:
     from awning.auth.policy import Policy
     from awning.kit.call import Call
+    from awning.kit.origins import CrossOrigin
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class Service:
     gauges: figures for /metrics, `(call) -> {(name, labels): value}`.
     controls: what the command line may ask on the data folder's socket, `(call, given) -> answer`, both JSON objects; the call
     `awning/control/NAME.WORD` runs in a batch, and what it raises as ValueError is shown to the user.
+    cors: by rules of its own, the headers that let a page of another origin read a reply, or None; to a pre-flight it raises what
+    refuses it. A room without it lets any page ask, as AWS's services do: what matters to them is signed.
     leave: stores, at a stop in good order and after all other calls, what memory alone knows and the next start may want.
     """
 
@@ -80,6 +83,7 @@ class Service:
     keeps: Callable[[Call, Sequence[str]], Iterable[str]] | None = None
     global_: bool = False
     gauges: Callable[[Call], Mapping[tuple[str, tuple[tuple[str, str], ...]], float]] | None = None
+    cors: Callable[[Call, CrossOrigin], list[tuple[bytes, bytes]] | None] | None = None
     leave: Callable[[Call], None] | None = None
     controls: Mapping[str, Callable[[Call, dict[str, Any]], dict[str, Any]]] = field(default_factory=dict)
 

@@ -61,13 +61,6 @@ def put_bucket_ownership_controls(
         raise errors.MalformedXML
 
 
-@operation(Needs("s3:GetBucketCORS", names.of_bucket), reads=True, anonymous=True, context=of_request)
-def get_bucket_cors(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> dict[str, Any]:
-    """Raises NoSuchCORSConfiguration."""
-    buckets.find(call, bucket, expected_bucket_owner)
-    raise errors.NoSuchCORSConfiguration("The CORS configuration does not exist", BucketName=bucket)
-
-
 @operation(Needs("s3:GetBucketWebsite", names.of_bucket), reads=True, anonymous=True, context=of_request)
 def get_bucket_website(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> dict[str, Any]:
     """Raises NoSuchWebsiteConfiguration."""

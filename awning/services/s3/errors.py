@@ -18,6 +18,15 @@ class AccessControlListNotSupported(ServiceError):
         super().__init__("The bucket does not allow ACLs")
 
 
+class AccessForbidden(ServiceError):
+    """A pre-flight that is refused."""
+
+    status = 403
+
+    def __init__(self, message: str, method: str, kind: str) -> None:
+        super().__init__(message, Method=method, ResourceType=kind)
+
+
 class AuthorizationHeaderMalformed(ServiceError):
     """Signed for another region than the bucket's; `Region` tells which is right."""
 
