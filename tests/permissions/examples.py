@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
@@ -16,6 +17,7 @@ from botocore.model import OperationModel, Shape
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.conftest import LiveRegion
+from tests.services.iam import certs
 from tests.services.iam.documents import certificate, metadata, text_of
 
 ACCOUNT = "000000000000"
@@ -103,6 +105,21 @@ class Things:
     @cached_property
     def metadata(self) -> str:
         return metadata(text_of(certificate(ec.generate_private_key(ec.SECP256R1()))))
+
+    @cached_property
+    def pair(self) -> tuple[str, str]:
+        """A certificate and its private key, in PEM."""
+        own = certs.key()
+        return certs.certificate("example.org", own, time.time()), certs.pem(own)
+
+    @cached_property
+    def server_certificate(self) -> str:
+        name = self.name("certificate")
+        body, private = self.pair
+        self._made(
+            "iam", "upload_server_certificate", ServerCertificateName=name, CertificateBody=body, PrivateKey=private
+        )
+        return name
 
     @cached_property
     def policy(self) -> str:
@@ -249,6 +266,12 @@ NAMED: Mapping[str, Mapping[str, Maker]] = {
         "VirtualMFADeviceName": lambda things: things.name("device"),
         "AuthenticationCode1": lambda things: "000000",
         "AuthenticationCode2": lambda things: "000000",
+        "ServerCertificateName": lambda things: things.server_certificate,
+        "CertificateBody": lambda things: things.pair[0],
+        "PrivateKey": lambda things: things.pair[1],
+        "CertificateId": lambda things: "X" * 32,
+        "SSHPublicKeyId": lambda things: "APKA" + "X" * 16,
+        "SSHPublicKeyBody": lambda things: "ssh-rsa AAAA",
         "Password": lambda things: "Correct-horse-1",
         "OldPassword": lambda things: "Correct-horse-1",
         "NewPassword": lambda things: "Another-horse-2",
@@ -334,6 +357,12 @@ OF_OPERATIONS: Mapping[str, Mapping[str, Maker]] = {
     "iam.DeactivateMFADevice": {"UserName": lambda things: things.user},
     "iam.ListMFADevices": {"UserName": lambda things: things.user},
     "iam.GetMFADevice": {"UserName": lambda things: things.user},
+    "iam.UploadServerCertificate": {"ServerCertificateName": lambda things: things.name("new")},
+    "iam.UploadSigningCertificate": {"UserName": lambda things: things.user},
+    "iam.ListSigningCertificates": {"UserName": lambda things: things.user},
+    "iam.UpdateSigningCertificate": {"UserName": lambda things: things.user},
+    "iam.DeleteSigningCertificate": {"UserName": lambda things: things.user},
+    "iam.ListSSHPublicKeys": {"UserName": lambda things: things.user},
     "iam.CreateLoginProfile": {"UserName": lambda things: things.user, "Password": lambda things: "Correct-horse-1"},
     "iam.GetLoginProfile": {"UserName": lambda things: things.user},
     "iam.DeleteLoginProfile": {"UserName": lambda things: things.user},

@@ -54,6 +54,10 @@ def instance_profile(things: Things) -> str:
     return f"arn:aws:iam::{ACCOUNT}:instance-profile/{things.profile}"
 
 
+def server_certificate(things: Things) -> str:
+    return f"arn:aws:iam::{ACCOUNT}:server-certificate/{things.server_certificate}"
+
+
 def queue(things: Things) -> str:
     return things.queue_arn
 
@@ -120,6 +124,27 @@ FURTHER: Mapping[str, tuple[Case, ...]] = {
         Case({}, (("iam:AddRoleToInstanceProfile", instance_profile), ("iam:PassRole", role))),
     ),
     "iam.remove_role_from_instance_profile": only("iam:RemoveRoleFromInstanceProfile", instance_profile),
+    "iam.upload_server_certificate": (
+        Case(
+            {"Tags": fixed(TAGS)},
+            (
+                ("iam:UploadServerCertificate", new("iam", "server-certificate")),
+                ("iam:TagServerCertificate", new("iam", "server-certificate")),
+            ),
+        ),
+    ),
+    "iam.update_server_certificate": (
+        Case(
+            {"NewServerCertificateName": fixed("renamed-certificate")},
+            (
+                ("iam:UpdateServerCertificate", server_certificate),
+                (
+                    "iam:UpdateServerCertificate",
+                    fixed(f"arn:aws:iam::{ACCOUNT}:server-certificate/renamed-certificate"),
+                ),
+            ),
+        ),
+    ),
     "iam.create_virtual_mfa_device": (
         Case(
             {"Tags": fixed(TAGS)},

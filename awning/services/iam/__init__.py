@@ -32,9 +32,11 @@ from awning.services.iam import (
     policies,
     roles,
     saml_providers,
+    server_certificates,
     simulation,
     tables,
     tags,
+    user_keys,
     users,
 )
 
@@ -60,6 +62,8 @@ SERVICE = Service(
         oidc_providers,
         saml_providers,
         passwords,
+        server_certificates,
+        user_keys,
     ),
     schema=tables.SCHEMA,
     guard=lookup.guard,

@@ -24,6 +24,7 @@ from awning.services.iam.quotas import (
     MANAGED_POLICY_CHARACTERS,
     POLICY_VERSIONS,
     SERVER_CERTIFICATES,
+    SIGNING_CERTIFICATES_PER_USER,
     TRUST_POLICY_CHARACTERS,
 )
 from awning.services.iam.tables import Entity, Kind, Policy
@@ -66,7 +67,6 @@ def get_account_summary(call: Call) -> dict[str, Any]:
     db, account = call.db, call.account
     quotas = {kind: most for kind, (_, most) in ENTITIES_PER_ACCOUNT.items()}
     attached = {kind: most for kind, (_, most) in ATTACHED_POLICIES.items()}
-    root = {resource.owner for resource in resource_tables.listed(db, account, "mfa")}
     summary = {
         "Users": tables.count_entities(db, account, "user"),
         "UsersQuota": quotas["user"],
@@ -85,12 +85,13 @@ def get_account_summary(call: Call) -> dict[str, Any]:
         "Providers": sum(resource_tables.count(db, account, kind) for kind in ("oidc-provider", "saml-provider")),
         "MFADevices": resource_tables.count(db, account, "mfa"),
         "MFADevicesInUse": resource_tables.count_owned(db, account, "mfa"),
-        "AccountMFAEnabled": int(resource_tables.ROOT in root),
+        # EnableMFADevice takes users only: a device for the root is set up by signing in as the root, which nobody does here.
+        "AccountMFAEnabled": 0,
         "AccountAccessKeysPresent": int(bool(tables.keys_of(db, account, None))),
         "AccountPasswordPresent": 0,
-        "AccountSigningCertificatesPresent": 0,
+        "AccountSigningCertificatesPresent": int(resource_tables.root_has(db, account, "signing-certificate")),
         "AccessKeysPerUserQuota": ACCESS_KEYS_PER_USER,
-        "SigningCertificatesPerUserQuota": 2,
+        "SigningCertificatesPerUserQuota": SIGNING_CERTIFICATES_PER_USER,
         "GroupsPerUserQuota": GROUPS_PER_USER,
         "UserPolicySizeQuota": INLINE_CHARACTERS["user"],
         "GroupPolicySizeQuota": INLINE_CHARACTERS["group"],

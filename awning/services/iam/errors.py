@@ -11,6 +11,14 @@ class DeleteConflict(ServiceError):
     status = 409
 
 
+class DuplicateCertificate(ServiceError):
+    status = 409
+
+
+class DuplicateSSHPublicKey(ServiceError):
+    status = 400
+
+
 class EntityAlreadyExists(ServiceError):
     status = 409
 
@@ -27,12 +35,24 @@ class InvalidInput(ServiceError):
     status = 400
 
 
+class InvalidPublicKey(ServiceError):
+    status = 400
+
+
 class InvalidUserType(ServiceError):
+    status = 400
+
+
+class KeyPairMismatch(ServiceError):
     status = 400
 
 
 class LimitExceeded(ServiceError):
     status = 409
+
+
+class MalformedCertificate(ServiceError):
+    status = 400
 
 
 class MalformedPolicyDocument(ServiceError):
@@ -44,6 +64,10 @@ class NoSuchEntity(ServiceError):
 
 
 class PasswordPolicyViolation(ServiceError):
+    status = 400
+
+
+class UnrecognizedPublicKeyEncoding(ServiceError):
     status = 400
 
 

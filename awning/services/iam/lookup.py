@@ -76,6 +76,15 @@ def own_name(call: Call, user_name: str | None) -> str | None:
     return caller.name
 
 
+def owner(call: Call, user_name: str | None) -> tuple[int, str]:
+    """The row and name of the user meant where a request may leave out the name; the account's root is resource_tables.ROOT."""
+    name = own_name(call, user_name)
+    if name is None:
+        return resource_tables.ROOT, "root"
+    user = entity(call, "user", name)
+    return user.row, user.name
+
+
 # What permissions are asked for
 
 

@@ -17,7 +17,14 @@ _NAME: Final = re.compile(r"[A-Za-z0-9_+=,.@-]+")
 _PATH: Final = re.compile(r"/|/[\x21-\x7e]+/")
 _POLICY_PATH: Final = re.compile(r"((/[A-Za-z0-9.,+@=_-]+)*)/")
 _TAG: Final = re.compile(r"[\w\s.:/=+\-@]*")
-_PREFIXES: Final = {"user": "AIDA", "role": "AROA", "group": "AGPA", "policy": "ANPA", "instance-profile": "AIPA"}
+_PREFIXES: Final = {
+    "user": "AIDA",
+    "role": "AROA",
+    "group": "AGPA",
+    "policy": "ANPA",
+    "instance-profile": "AIPA",
+    "server-certificate": "ASCA",
+}
 
 
 def check_name(kind: str, name: str, field: str) -> None:

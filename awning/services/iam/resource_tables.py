@@ -134,6 +134,12 @@ def count_owned(db: sqlite3.Connection, account: str, kind: str) -> int:
     return found
 
 
+def root_has(db: sqlite3.Connection, account: str, kind: str) -> bool:
+    """Whether an account's root owns one of a kind."""
+    query = "SELECT 1 FROM resources WHERE account = ? AND kind = ? AND owner = ?"
+    return db.execute(query, (account, kind, ROOT)).fetchone() is not None
+
+
 def add(db: sqlite3.Connection, resource: Resource) -> None:
     """Insert; `resource.row` is not looked at."""
     db.execute(

@@ -102,6 +102,8 @@ def delete_user(call: Call, user_name: str) -> None:
     """Delete a user that has no keys, policies or memberships left."""
     user = lookup.entity(call, "user", user_name)
     refuse_delete("login profile", "delete", resource_tables.owned(call.db, user.row, "login-profile"))
+    refuse_delete("signing certificates", "delete", resource_tables.owned(call.db, user.row, "signing-certificate"))
+    refuse_delete("referenced objects", "remove", resource_tables.owned(call.db, user.row, "ssh-public-key"))
     refuse_delete("MFA device", "delete", resource_tables.owned(call.db, user.row, "mfa"))
     refuse_delete("access keys", "delete", tables.keys_of(call.db, call.account, user.row))
     refuse_delete("policies", "delete", tables.inline_policies(call.db, user.row))
