@@ -341,10 +341,17 @@ class Region:
         return {"now": self.clock.now()}
 
     async def _explain(self, given: dict[str, Any]) -> dict[str, Any]:
-        said = self.gateway.trail.explain(str(given.get("request")))
+        trail, request = self.gateway.trail, given.get("request")
+        if request is None:
+            whom = given.get("principal")
+            request = trail.last_refused(whom)
+            if request is None:
+                to = f" to {whom}" if whom else ""
+                raise ValueError(f"Nothing was denied{to} since the region's start, or it is not among the latest.")
+        said = trail.explain(str(request))
         if said is None:
             raise ValueError(
-                f"The region knows no decision about request {given.get('request')}: it needed no permission, or it is not among "
+                f"The region knows no decision about request {request}: it needed no permission, or it is not among "
                 "the latest since the region's start."
             )
         return said

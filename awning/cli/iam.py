@@ -8,6 +8,7 @@ from typing import Any
 
 from awning.auth.decision import lines_of
 from awning.cli.control import ask
+from awning.cli.fault import Fault
 from awning.cli.folders import add_data, data_folder
 
 
@@ -17,7 +18,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     explain = actions.add_parser(
         "explain", help="say which statement decided a request, and why the others did not apply"
     )
-    explain.add_argument("request_id", metavar="REQUEST_ID", help="as the reply, the error and the log have it")
+    explain.add_argument(
+        "request_id",
+        metavar="REQUEST_ID",
+        nargs="?",
+        help="as the reply, the error and the log have it; without it, the latest that was denied",
+    )
+    explain.add_argument("--principal", metavar="ARN", help="the latest that was denied to this user, role or root")
     suggest = actions.add_parser("suggest", help="write the smallest policy for what a principal was seen to do")
     suggest.add_argument("--principal", required=True, metavar="ARN", help="of a user, a role, or an account's root")
     suggest.add_argument("--denied", action="store_true", help="for what it was denied as well")
@@ -33,7 +40,9 @@ def run(arguments: argparse.Namespace) -> int:
         said = ask(data, "suggest", principal=arguments.principal, denied=arguments.denied)
         print(json.dumps(said["policy"], indent=None if arguments.json else 2))
         return 0
-    said = ask(data, "explain", request=arguments.request_id)
+    if arguments.request_id is not None and arguments.principal is not None:
+        raise Fault("A REQUEST_ID says enough: leave --principal out.")
+    said = ask(data, "explain", request=arguments.request_id, principal=arguments.principal)
     if arguments.json:
         print(json.dumps(said))
     else:

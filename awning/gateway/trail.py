@@ -164,6 +164,14 @@ class Trail:
             "explanations": [orjson.loads(told) for told in self._explained.get(request_id, ())],
         }
 
+    def last_refused(self, caller: str | None = None) -> str | None:
+        """The latest request of which something was refused; the latest of a caller by its ARN, of sessions by their role's."""
+        for request_id in reversed(self._explained):
+            for arn, *_, allowed, _, _, _ in self._decided.get(request_id, ()):
+                if not allowed and (caller is None or caller in (arn, seen_as(arn, (caller,)))):
+                    return request_id
+        return None
+
     def clear(self) -> None:
         """Forget everything: the region was emptied."""
         for kept in (self._decided, self._explained, self.allowed, self.refused):

@@ -62,6 +62,24 @@ def test_explain_names_the_statement_and_why_the_others_do_not_apply(region: Liv
     ]
 
 
+def test_explain_finds_the_latest_denial(region: LiveRegion) -> None:
+    """Not every client shows a request's id: the AWS CLI does only in its debug output."""
+    region.client("s3").create_bucket(Bucket="none-of-mine")
+    denied = region.client("s3", **user(region, "latest", None))
+    with pytest.raises(ClientError):
+        denied.list_objects_v2(Bucket="none-of-mine")
+    other = region.client("sqs", **user(region, "later", None))
+    with pytest.raises(ClientError):
+        other.create_queue(QueueName="no")
+    assert "sqs:CreateQueue on" in iam(region, "explain").stdout
+    who = "arn:aws:iam::000000000000:user/latest"
+    assert f"s3:ListBucket on arn:aws:s3:::none-of-mine for {who}" in iam(region, "explain", "--principal", who).stdout
+    nobody = iam(region, "explain", "--principal", f"{who}st")
+    assert nobody.returncode == 2
+    assert f"Nothing was denied to {who}st" in nobody.stderr
+    assert iam(region, "explain", "some-id", "--principal", who).returncode == 2
+
+
 def test_explain_says_when_it_does_not_know(region: LiveRegion) -> None:
     done = iam(region, "explain", "00000000-0000-4000-8000-000000000000")
     assert done.returncode == 2
