@@ -130,6 +130,11 @@ _IAM = Facts(
             "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters "
             "and/or / characters.",
         ),
+        ("pattern", "ServiceSpecificCredentialId"): Answer(
+            "ValidationError",
+            "1 validation error detected: Value at '{member}' failed to satisfy constraint: Member must satisfy regular "
+            "expression pattern: [\\w]+",
+        ),
         ("pattern", "PathPrefix"): Answer(
             "ValidationError",
             "The specified value for pathPrefix is invalid. It must begin with / and contain only alphanumeric characters "

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
+from zlib import crc32
 
 from botocore.model import OperationModel, Shape
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -120,6 +121,21 @@ class Things:
             "iam", "upload_server_certificate", ServerCertificateName=name, CertificateBody=body, PrivateKey=private
         )
         return name
+
+    def linked_service(self) -> str:
+        """The name of a service, short enough for its role's."""
+        self.names.append(f"linked-{crc32(self._prefix.encode())}")
+        return self.names[-1] + ".amazonaws.com"
+
+    @cached_property
+    def linked_role(self) -> str:
+        made = self._made("iam", "create_service_linked_role", AWSServiceName=self.linked_service())
+        return made["Role"]["RoleName"]  # type: ignore[no-any-return]
+
+    @cached_property
+    def task_of_deletion(self) -> str:
+        made = self._made("iam", "delete_service_linked_role", RoleName=self.linked_role)
+        return made["DeletionTaskId"]  # type: ignore[no-any-return]
 
     @cached_property
     def policy(self) -> str:
@@ -272,6 +288,9 @@ NAMED: Mapping[str, Mapping[str, Maker]] = {
         "CertificateId": lambda things: "X" * 32,
         "SSHPublicKeyId": lambda things: "APKA" + "X" * 16,
         "SSHPublicKeyBody": lambda things: "ssh-rsa AAAA",
+        "DeletionTaskId": lambda things: things.task_of_deletion,
+        "ServiceName": lambda things: "codecommit.amazonaws.com",
+        "ServiceSpecificCredentialId": lambda things: "ACCA" + "X" * 17,
         "Password": lambda things: "Correct-horse-1",
         "OldPassword": lambda things: "Correct-horse-1",
         "NewPassword": lambda things: "Another-horse-2",
@@ -363,6 +382,12 @@ OF_OPERATIONS: Mapping[str, Mapping[str, Maker]] = {
     "iam.UpdateSigningCertificate": {"UserName": lambda things: things.user},
     "iam.DeleteSigningCertificate": {"UserName": lambda things: things.user},
     "iam.ListSSHPublicKeys": {"UserName": lambda things: things.user},
+    "iam.CreateServiceLinkedRole": {"AWSServiceName": lambda things: things.linked_service()},
+    "iam.DeleteServiceLinkedRole": {"RoleName": lambda things: things.linked_role},
+    "iam.ListServiceSpecificCredentials": {"UserName": lambda things: things.user},
+    "iam.UpdateServiceSpecificCredential": {"UserName": lambda things: things.user},
+    "iam.ResetServiceSpecificCredential": {"UserName": lambda things: things.user},
+    "iam.DeleteServiceSpecificCredential": {"UserName": lambda things: things.user},
     "iam.CreateLoginProfile": {"UserName": lambda things: things.user, "Password": lambda things: "Correct-horse-1"},
     "iam.GetLoginProfile": {"UserName": lambda things: things.user},
     "iam.DeleteLoginProfile": {"UserName": lambda things: things.user},

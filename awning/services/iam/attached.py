@@ -108,7 +108,7 @@ def list_entities_for_policy(
 
 def _attach(call: Call, kind: Kind, name: str, arn: str) -> None:
     """Attach; what is attached already stays so. Raises NoSuchEntity, InvalidInput, LimitExceeded."""
-    entity = lookup.entity(call, kind, name)
+    entity = lookup.changeable(call, kind, name)
     lookup.policy(call, arn, f"Policy {arn} does not exist or is not attachable.")
     attached = tables.attached_policies(call.db, entity.row)
     quota, most = ATTACHED_POLICIES[kind]
@@ -118,7 +118,7 @@ def _attach(call: Call, kind: Kind, name: str, arn: str) -> None:
 
 
 def _detach(call: Call, kind: Kind, name: str, arn: str) -> None:
-    entity: Entity = lookup.entity(call, kind, name)
+    entity: Entity = lookup.changeable(call, kind, name)
     lookup.policy(call, arn)
     if not tables.detach(call.db, entity.row, arn):
         raise NoSuchEntity(f"Policy {arn} was not found.")

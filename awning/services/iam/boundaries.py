@@ -26,7 +26,7 @@ def delete_user_permissions_boundary(call: Call, user_name: str) -> None:
 @operation(Needs("iam:PutRolePermissionsBoundary", lookup.arn("role")), context=lookup.conditions)
 def put_role_permissions_boundary(call: Call, role_name: str, permissions_boundary: str) -> None:
     """Bound a role's permissions by a managed policy."""
-    entity = lookup.entity(call, "role", role_name)
+    entity = lookup.changeable(call, "role", role_name)
     lookup.check_boundary(call, permissions_boundary)
     tables.set_boundary(call.db, entity.row, permissions_boundary)
 
@@ -38,7 +38,7 @@ def delete_role_permissions_boundary(call: Call, role_name: str) -> None:
 
 
 def _lift(call: Call, kind: Kind, name: str) -> None:
-    entity = lookup.entity(call, kind, name)
+    entity = lookup.changeable(call, kind, name)
     if entity.boundary is None:
         raise NoSuchEntity(f"The {kind} with name {name} has no permissions boundary.")
     tables.set_boundary(call.db, entity.row, None)

@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from awning.kit.call import Call
-from awning.services.iam import tables
-from awning.services.iam.errors import DeleteConflict, EntityAlreadyExists, LimitExceeded
+from awning.services.iam import linked_services, tables
+from awning.services.iam.errors import DeleteConflict, EntityAlreadyExists, InvalidInput, LimitExceeded
 from awning.services.iam.names import check_name, check_path
 from awning.services.iam.quotas import ENTITIES_PER_ACCOUNT
 from awning.services.iam.tables import Kind
 
 
 def check_new(call: Call, kind: Kind, name: str, path: str) -> None:
-    """Raise ValidationError, EntityAlreadyExists or LimitExceeded where this can't be created."""
+    """Raise ValidationError, InvalidInput, EntityAlreadyExists or LimitExceeded where this can't be created."""
     check_path(kind, path)
+    if kind == "role" and path.startswith(linked_services.PATH):
+        raise InvalidInput(f"The path {linked_services.PATH} is reserved for service-linked roles.")
     check_rename(call, kind, name)
+    check_quota(call, kind)
+
+
+def check_quota(call: Call, kind: Kind) -> None:
+    """Raise LimitExceeded where the account has as many of a kind as it may have."""
     quota, most = ENTITIES_PER_ACCOUNT[kind]
     if tables.count_entities(call.db, call.account, kind) >= most:
         raise LimitExceeded(f"Cannot exceed quota for {quota}: {most}")

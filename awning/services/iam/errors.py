@@ -67,6 +67,10 @@ class PasswordPolicyViolation(ServiceError):
     status = 400
 
 
+class UnmodifiableEntity(ServiceError):
+    status = 400
+
+
 class UnrecognizedPublicKeyEncoding(ServiceError):
     status = 400
 

@@ -94,7 +94,7 @@ def delete_group_policy(call: Call, group_name: str, policy_name: str) -> None:
 
 
 def _put(call: Call, kind: Kind, name: str, policy_name: str, document: str) -> None:
-    entity = lookup.entity(call, kind, name)
+    entity = lookup.changeable(call, kind, name)
     check_name("policy", policy_name, "policyName")
     check_identity(call, document)
     others = sum(
@@ -124,7 +124,7 @@ def _list(call: Call, kind: Kind, name: str, marker: str | None, max_items: int 
 
 
 def _delete(call: Call, kind: Kind, name: str, policy_name: str) -> None:
-    entity = lookup.entity(call, kind, name)
+    entity = lookup.changeable(call, kind, name)
     if tables.find_inline(call.db, entity.row, policy_name) is None:
         raise _missing(kind, policy_name)
     tables.remove_inline(call.db, entity.row, policy_name)

@@ -110,7 +110,7 @@ def delete_instance_profile(call: Call, instance_profile_name: str) -> None:
 def add_role_to_instance_profile(call: Call, instance_profile_name: str, role_name: str) -> None:
     """Put a role into an instance profile, which must have none."""
     profile = _find(call, instance_profile_name)
-    role = lookup.entity(call, "role", role_name)
+    role = lookup.changeable(call, "role", role_name)
     if profile.owner is not None:
         raise LimitExceeded("Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1")
     resource_tables.set_owner(call.db, profile.row, role.row)
@@ -120,7 +120,7 @@ def add_role_to_instance_profile(call: Call, instance_profile_name: str, role_na
 def remove_role_from_instance_profile(call: Call, instance_profile_name: str, role_name: str) -> None:
     """Take the role out of an instance profile."""
     profile = _find(call, instance_profile_name)
-    role = lookup.entity(call, "role", role_name)
+    role = lookup.changeable(call, "role", role_name)
     if profile.owner != role.row:
         raise NoSuchEntity(f"Role {role_name} in Instance Profile {instance_profile_name} cannot be found.")
     resource_tables.set_owner(call.db, profile.row, None)

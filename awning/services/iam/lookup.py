@@ -13,8 +13,8 @@ from awning.kit.call import Call
 from awning.kit.compiled import Compiled
 from awning.kit.operation import Params
 from awning.kit.service import Guard
-from awning.services.iam import managed, password_policy, resource_tables, tables
-from awning.services.iam.errors import InvalidInput, NoSuchEntity, ValidationError
+from awning.services.iam import linked_services, managed, password_policy, resource_tables, tables
+from awning.services.iam.errors import InvalidInput, NoSuchEntity, UnmodifiableEntity, ValidationError
 from awning.services.iam.tables import Entity, Kind, Policy
 
 _OWN_PASSWORD: Final = (
@@ -29,6 +29,16 @@ def entity(call: Call, kind: Kind, name: str) -> Entity:
     found = tables.find_entity(call.db, call.account, kind, name)
     if found is None:
         raise NoSuchEntity(f"The {kind} with name {name} cannot be found.")
+    return found
+
+
+def changeable(call: Call, kind: Kind, name: str) -> Entity:
+    """As entity(). Raises UnmodifiableEntity for a role that only its service changes."""
+    found = entity(call, kind, name)
+    if kind == "role" and found.path.startswith(linked_services.PATH):
+        raise UnmodifiableEntity(
+            f"Cannot perform the operation on the protected role '{found.name}' - this role is only modifiable by AWS"
+        )
     return found
 
 

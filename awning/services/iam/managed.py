@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from awning.services.iam.linked_services import LINKED, POLICIES
 from awning.services.iam.tables import Policy, Version
 
 PREFIX: Final = "arn:aws:iam::aws:policy/"
@@ -282,6 +283,18 @@ _STATEMENTS: Final[Mapping[str, tuple[str, list[dict[str, Any]]]]] = MappingProx
 )
 
 
+_LINKED: Final[Mapping[str, tuple[str, list[dict[str, Any]]]]] = MappingProxyType(
+    {
+        POLICIES + one.policy: (
+            f"What {one.service} may do by its service-linked role (approximate: reading its own resources).",
+            [_allow(*(f"{one.service.split('.')[-3]}:{verb}*" for verb in ("Describe", "Get", "List")))],
+        )
+        for one in LINKED.values()
+        if one.policy is not None
+    }
+)
+
+
 def _build(name: str, description: str, statements: list[dict[str, Any]]) -> tuple[Policy, Version]:
     document = json.dumps({"Version": "2012-10-17", "Statement": statements}, indent=4)
     identifier = "ANPA" + hashlib.sha256(name.encode()).hexdigest()[:17].upper()
@@ -296,7 +309,9 @@ def _build(name: str, description: str, statements: list[dict[str, Any]]) -> tup
 _BY_ARN: Final[Mapping[str, tuple[Policy, Version]]] = MappingProxyType(
     {
         PREFIX + name: _build(name, description, statements)
-        for name, (description, statements) in sorted(_STATEMENTS.items(), key=lambda item: item[0].rpartition("/")[2])
+        for name, (description, statements) in sorted(
+            {**_STATEMENTS, **_LINKED}.items(), key=lambda item: item[0].rpartition("/")[2]
+        )
     }
 )
 

@@ -115,7 +115,9 @@ def update_role(
     call: Call, role_name: str, description: str | None = None, max_session_duration: int | None = None
 ) -> dict[str, Any]:
     """Change a role's description or longest session; what is not given stays."""
-    role = lookup.entity(call, "role", role_name)
+    # Of a service's role the description may be changed, nothing else.
+    find = lookup.entity if max_session_duration is None else lookup.changeable
+    role = find(call, "role", role_name)
     if max_session_duration is not None:
         _check_session(max_session_duration)
     tables.set_role(
@@ -132,13 +134,13 @@ def update_role_description(call: Call, role_name: str, description: str) -> dic
     """Change a role's description."""
     role = lookup.entity(call, "role", role_name)
     tables.set_role(call.db, role.row, description, role.max_session)
-    return {"Role": describe(call, lookup.entity(call, "role", role_name))}
+    return {"Role": describe_briefly(call, lookup.entity(call, "role", role_name))}
 
 
 @operation(Needs("iam:UpdateAssumeRolePolicy", lookup.arn("role")), context=lookup.conditions)
 def update_assume_role_policy(call: Call, role_name: str, policy_document: str) -> None:
     """Replace a role's trust policy. Sessions that run already go on."""
-    role = lookup.entity(call, "role", role_name)
+    role = lookup.changeable(call, "role", role_name)
     check_trust(call, policy_document)
     tables.set_trust(call.db, role.row, policy_document, ids_of(_find(call), policy_document))
 
@@ -146,7 +148,7 @@ def update_assume_role_policy(call: Call, role_name: str, policy_document: str) 
 @operation(Needs("iam:DeleteRole", lookup.arn("role")), context=lookup.conditions)
 def delete_role(call: Call, role_name: str) -> None:
     """Delete a role that has no policies left; its sessions end with it."""
-    role = lookup.entity(call, "role", role_name)
+    role = lookup.changeable(call, "role", role_name)
     refuse_delete("roles from instance profile", "remove", resource_tables.owned(call.db, role.row, "instance-profile"))
     refuse_delete("policies", "delete", tables.inline_policies(call.db, role.row))
     refuse_delete("all policies", "detach", tables.attached_policies(call.db, role.row))

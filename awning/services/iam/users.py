@@ -104,6 +104,7 @@ def delete_user(call: Call, user_name: str) -> None:
     refuse_delete("login profile", "delete", resource_tables.owned(call.db, user.row, "login-profile"))
     refuse_delete("signing certificates", "delete", resource_tables.owned(call.db, user.row, "signing-certificate"))
     refuse_delete("referenced objects", "remove", resource_tables.owned(call.db, user.row, "ssh-public-key"))
+    refuse_delete("referenced objects", "remove", resource_tables.owned(call.db, user.row, "service-credential"))
     refuse_delete("MFA device", "delete", resource_tables.owned(call.db, user.row, "mfa"))
     refuse_delete("access keys", "delete", tables.keys_of(call.db, call.account, user.row))
     refuse_delete("policies", "delete", tables.inline_policies(call.db, user.row))

@@ -226,7 +226,7 @@ def test_lists_of_policies_by_scope_use_and_path(house, arn):
     house.iam.attach_user_policy(user_name="alice", policy_arn=ADMIN)
 
     def names(**given):
-        return [policy["PolicyName"] for policy in house.iam.list_policies(**given)["Policies"]]
+        return [policy["PolicyName"] for policy in house.iam.list_policies(max_items=300, **given)["Policies"]]
 
     aws = [policy.name for policy in managed.every()]
     assert names() == ["idle", "Work", *aws]
