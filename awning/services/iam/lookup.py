@@ -223,6 +223,11 @@ def passing_conditions(service: str) -> Callable[[Call, Params], dict[str, Any]]
     return lambda call, params: {**conditions(call, params), "iam:passedtoservice": service}
 
 
+def linking_conditions(call: Call, params: Params) -> dict[str, Any]:
+    """The condition keys of a request that makes a service's role."""
+    return {**conditions(call, params), "iam:awsservicename": params["aws_service_name"]}
+
+
 def tags_of(call: Call, arn: str) -> Mapping[str, str]:
     """The tags of what an ARN names; none where there is no such thing."""
     if ":policy/" in arn:

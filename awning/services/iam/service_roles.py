@@ -34,11 +34,7 @@ def _new_arn(call: Call, params: Params) -> str:
     return tables.arn_of(call.account, "role", f"{PATH}{service}/", _name(found, params.get("custom_suffix")))
 
 
-def _conditions(call: Call, params: Params) -> dict[str, Any]:
-    return {**lookup.conditions(call, params), "iam:awsservicename": params["aws_service_name"]}
-
-
-@operation(Needs("iam:CreateServiceLinkedRole", _new_arn), context=_conditions)
+@operation(Needs("iam:CreateServiceLinkedRole", _new_arn), context=lookup.linking_conditions)
 def create_service_linked_role(
     call: Call, aws_service_name: str, description: str | None = None, custom_suffix: str | None = None
 ) -> dict[str, Any]:
