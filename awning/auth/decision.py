@@ -16,6 +16,7 @@ class Why(StrEnum):
     ROOT = "root"
     IDENTITY = "identity-allow"
     RESOURCE = "resource-allow"
+    ACL = "acl-allow"
     DENIED_BY_IDENTITY = "identity-deny"
     DENIED_BY_BOUNDARY = "boundary-deny"
     DENIED_BY_SESSION = "session-deny"
@@ -44,6 +45,7 @@ _SAID = {
     Why.ROOT: "the root of an account may do all in it",
     Why.IDENTITY: "an identity-based policy allows it",
     Why.RESOURCE: "the resource's policy allows it",
+    Why.ACL: "an access control list allows it",
     Why.DENIED_BY_IDENTITY: "an identity-based policy denies it",
     Why.DENIED_BY_BOUNDARY: "the permissions boundary denies it",
     Why.DENIED_BY_SESSION: "a session policy denies it",

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from awning.auth.acl import Listed
 from awning.auth.decision import Decision, Why
 from awning.auth.explain import trace
 from awning.auth.index import Found, Index, index_of
@@ -36,15 +37,18 @@ def decide(
     guard_policy: Policy | None,
     resource_account: str,
     block_public: bool = False,
+    listed: Listed | None = None,
 ) -> Decision:
     """Decide a permission.
 
     action: as in policies ("s3:GetObject"). resource: an ARN, or "*". context: condition keys in lower case to values; only
     `get` is called, and only for keys that a condition asks for. guard_policy: the resource's own policy; one of kind "trust"
     or "key" must allow in any case, others may in the resource's own account be replaced by an identity's. block_public: S3's
-    RestrictPublicBuckets: a public policy grants nothing outside of its account.
+    RestrictPublicBuckets: with a public policy nothing is granted outside of its account. listed: the access control list that
+    the request comes under, where the resource has such; what it grants counts beside the policy, and no denial yields to it.
     """
-    tracing = partial(trace, principal, action, resource, context, guard_policy)
+    acl = None if listed is None else listed.policy
+    tracing = partial(trace, principal, action, resource, context, guard_policy, acl)
     kind = principal.kind
     identity: Found | None = None
     if principal.policies:
@@ -59,22 +63,31 @@ def decide(
         if isinstance(within, tuple):
             reason, (policy, statement) = within
             return Decision(False, reason, policy, statement, tracing, True)
-    same = resource_account == principal.account and kind in PEOPLE
+    same = at_home = resource_account == principal.account and kind in PEOPLE
     grade, granting = Grade.NONE, None
     if guard_policy is not None:
-        spared = kind == "root" and same and action in _ROOT_KEEPS
+        spared = kind == "root" and at_home and action in _ROOT_KEEPS
         denied, grade, granting = _ask_guard(guard_policy, principal, action, resource, context, spared)
         if denied is not None:
             return Decision(False, Why.DENIED_BY_RESOURCE, guard_policy, denied, tracing, True)
-        if block_public and grade and not same and kind != "service" and is_public(guard_policy):
+        if block_public and (grade or acl) and not at_home and kind != "service" and is_public(guard_policy):
             return Decision(False, Why.PUBLIC_BLOCKED, guard_policy, None, tracing)
+    granted, by = Why.RESOURCE, guard_policy
+    if listed is not None:
+        same = listed.account == principal.account and kind in PEOPLE
+        if listed.account != resource_account:
+            grade = Grade.NONE
+        if acl is not None:
+            _, given, grant = _ask_guard(acl, principal, action, resource, context, False)
+            if given > grade:
+                grade, granting, granted, by = given, grant, Why.ACL, acl
     if kind not in PEOPLE:
         if grade:
-            return Decision(True, Why.RESOURCE, guard_policy, granting, tracing)
+            return Decision(True, granted, by, granting, tracing)
         return Decision(False, Why.NO_RESOURCE, None, None, tracing)
     trusting = guard_policy is not None and guard_policy.kind in _MUST_ALLOW
     if same and _is_enough(grade, within):
-        return Decision(True, Why.RESOURCE, guard_policy, granting, tracing)
+        return Decision(True, granted, by, granting, tracing)
     if not grade and (trusting or not same):
         return Decision(False, Why.NO_RESOURCE, None, None, tracing)
     if identity is None and kind != "root":

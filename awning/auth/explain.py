@@ -15,15 +15,19 @@ from awning.auth.principal import Principal
 
 
 def trace(
-    principal: Principal, action: str, resource: str, context: Mapping[str, Any], guard_policy: Policy | None
+    principal: Principal,
+    action: str,
+    resource: str,
+    context: Mapping[str, Any],
+    guard_policy: Policy | None,
+    acl: Policy | None = None,
 ) -> list[dict[str, Any]]:
     """Of each policy {"id", "kind", "says", "statements"}: `says` is "deny", "allow", or "nothing" about the request."""
     policies: list[Policy] = list(principal.policies)
     if principal.boundary is not None:
         policies.append(principal.boundary)
     policies.extend(principal.session or ())
-    if guard_policy is not None:
-        policies.append(guard_policy)
+    policies.extend(policy for policy in (guard_policy, acl) if policy is not None)
     return [_trace_policy(policy, principal, action, resource, context) for policy in policies]
 
 

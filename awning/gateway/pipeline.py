@@ -327,6 +327,7 @@ class Gateway:
             protocol=exchange.protocol,
             virtual_host=exchange.virtual_host is not None,
             method=request.method,
+            operation=bound.name,
             headers=request.headers,
             signed=exchange.claims.scheme if exchange.claims is not None else None,
         )
@@ -378,7 +379,8 @@ class Gateway:
             return Decision(True, Why.NOT_ENFORCED, None, None, list)
         call = exchange.call
         assert call is not None
-        guard = self.asked(call, action.partition(":")[0]).guarded_by(resource)
+        asked = self.asked(call, action.partition(":")[0])
+        guard = asked.guarded_by(resource)
         context.resource = resource
         if guard is None:
             account = resource.split(":", 5)[4] if resource.startswith("arn:") else ""
@@ -392,6 +394,7 @@ class Gateway:
                 resource_account=context.resource_account,
             )
         context.resource_account = guard.account
+        acls = guard.acls
         return decide(
             exchange.principal,
             action,
@@ -400,6 +403,7 @@ class Gateway:
             guard_policy=guard.policy,
             resource_account=guard.account,
             block_public=guard.block_public,
+            listed=None if acls is None else acls(asked, exchange.principal, action, resource, context),
         )
 
     def asked(self, call: Call, service: str) -> Call:

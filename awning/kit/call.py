@@ -64,6 +64,8 @@ class Facts:
     signed: str | None = None
     """How the request was signed ("v4-header", "v4-query", "v2-query"…), None where it wasn't."""
     method: str = "POST"
+    operation: str = ""
+    """The model's name of what was called ("PutObject"), "" where no client asks."""
     headers: dict[bytes, bytes] = field(default_factory=dict)
     """The request's own headers, for what no model knows. Lower-case names."""
     authorise: Callable[..., Decision] | None = field(default=None, repr=False)

@@ -11,7 +11,9 @@ from awning.kit.operation import Operation
 from awning.store.schema import Schema
 
 if TYPE_CHECKING:
+    from awning.auth.acl import Listed
     from awning.auth.policy import Policy
+    from awning.auth.principal import Principal
     from awning.kit.call import Call
     from awning.kit.origins import CrossOrigin
 
@@ -21,12 +23,14 @@ class Guard:
     """What a resource itself says about who may use it.
 
     `account` owns the resource. `policy` is its compiled resource policy, if it has one. `block_public`: what a
-    public policy grants to strangers does not count (S3's public access block).
+    public policy grants to strangers does not count (S3's public access block). `acls` finds the access control list that a
+    request comes under, `(call, principal, action, arn, context)`; None where the resource has no such lists.
     """
 
     account: str
     policy: Policy | None = None
     block_public: bool = False
+    acls: Callable[[Call, Principal, str, str, Mapping[str, Any]], Listed] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from awning.auth.acl import Listed
 from awning.auth.decision import _SAID, Decision, Why
 from awning.auth.evaluate import decide
 from awning.auth.policy import Policy, compile_policy
@@ -42,6 +43,7 @@ DECISIONS: dict[Why, Decision] = {
     Why.ROOT: ask(root_of(A)),
     Why.IDENTITY: ask(user(policy(ALLOW))),
     Why.RESOURCE: ask(user(), resource(ALLOW)),
+    Why.ACL: ask(ANONYMOUS, listed=Listed(A, resource(ALLOW))),
     Why.DENIED_BY_IDENTITY: ask(user(policy(ALLOW, DENY))),
     Why.DENIED_BY_BOUNDARY: ask(user(policy(ALLOW), boundary=policy(ALLOW, DENY, kind="boundary", id="edge"))),
     Why.DENIED_BY_SESSION: ask(user(policy(ALLOW), session=(policy(DENY, kind="session", id="now"),))),
@@ -58,6 +60,7 @@ DECISIONS: dict[Why, Decision] = {
 DECIDING = {
     Why.IDENTITY: "(policy mine, statement 0)",
     Why.RESOURCE: "(policy theirs, statement 0)",
+    Why.ACL: "(policy theirs, statement 0)",
     Why.DENIED_BY_IDENTITY: "(policy mine, statement No)",
     Why.DENIED_BY_BOUNDARY: "(policy edge, statement No)",
     Why.DENIED_BY_SESSION: "(policy now, statement No)",

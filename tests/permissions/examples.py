@@ -396,6 +396,8 @@ OF_OPERATIONS: Mapping[str, Mapping[str, Maker]] = {
     "s3.PutBucketOwnershipControls": {
         "OwnershipControls": lambda things: {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
     },
+    "s3.PutBucketAcl": {"ACL": lambda things: "private"},
+    "s3.PutObjectAcl": {"ACL": lambda things: "bucket-owner-full-control"},
     "s3.PutBucketNotificationConfiguration": {"NotificationConfiguration": lambda things: {}},
     "sqs.SetQueueAttributes": {"Attributes": lambda things: {"DelaySeconds": "1"}},
     "sns.CreatePlatformApplication": {

@@ -240,6 +240,7 @@ FURTHER: Mapping[str, tuple[Case, ...]] = {
     "s3.get_object": (Case(NULL, (("s3:GetObjectVersion", key()),)),),
     "s3.head_object": (Case(NULL, (("s3:GetObjectVersion", key()),)),),
     "s3.get_object_acl": (Case(NULL, (("s3:GetObjectVersionAcl", key()),)),),
+    "s3.put_object_acl": (Case(NULL, (("s3:PutObjectVersionAcl", key()),)),),
     "s3.get_object_attributes": (
         Case({}, (("s3:GetObject", key()), ("s3:GetObjectAttributes", key()))),
         Case(NULL, (("s3:GetObjectVersion", key()), ("s3:GetObjectVersionAttributes", key()))),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from awning.kit.call import Call
 from awning.kit.service import Service, Work
 from awning.services.s3 import (
+    access_lists,
     bucket_tables,
     buckets,
     conditions,
@@ -48,6 +49,7 @@ SERVICE = Service(
     modules=(
         buckets,
         policies,
+        access_lists,
         objects,
         reading,
         copying,

@@ -92,6 +92,12 @@ def set_block(db: sqlite3.Connection, bucket: int, block: int | None) -> None:
     db.execute("UPDATE buckets SET block = ? WHERE bucket = ?", (block, bucket))
 
 
+def account_block(db: sqlite3.Connection, account: str) -> int:
+    """Return the bits of an account's public access block, which holds for all its buckets; 0 where it has none."""
+    row = db.execute("SELECT block FROM accounts WHERE account = ?", (account,)).fetchone()
+    return row[0] if row else 0
+
+
 def set_bucket_tags(db: sqlite3.Connection, bucket: int, tags: bytes | None) -> None:
     db.execute("UPDATE buckets SET tags = ? WHERE bucket = ?", (tags, bucket))
 

@@ -14,9 +14,10 @@ import orjson
 
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
-from awning.services.s3 import bucket_tables, errors, names, receiving
+from awning.services.s3 import bucket_tables, errors, lists, names, owners, receiving, settings
 from awning.services.s3.bucket_tables import Bucket
 from awning.services.s3.conditions import new_bucket_tags, of_request, of_write
+from awning.services.s3.lists import Asked
 
 MOST_BUCKETS = 10_000
 
@@ -103,15 +104,19 @@ def _where(asks: Callable[[Mapping[str, Any]], Any]) -> Callable[[Call, Mapping[
     return lambda call, params: names.bucket_arn(params["bucket"]) if asks(params) else None
 
 
+def _asks_for_acl(params: Mapping[str, Any]) -> bool:
+    return params.get("acl") not in (None, "private") or any(params.get(name) for name in names.GRANTS)
+
+
 @operation(
     Needs("s3:CreateBucket", _of_new_bucket),
-    Needs("s3:PutBucketAcl", _where(lambda params: params.get("acl") not in (None, "private"))),
+    Needs("s3:PutBucketAcl", _where(_asks_for_acl)),
     Needs("s3:PutBucketOwnershipControls", _where(lambda params: params.get("object_ownership"))),
     Needs("s3:TagResource", _where(lambda params: (params.get("create_bucket_configuration") or {}).get("Tags"))),
     honours={
         "acl": ALL,
         "create_bucket_configuration": {"LocationConstraint": ALL, "Tags": {"Key": ALL, "Value": ALL}},
-        "object_ownership": {"BucketOwnerEnforced"},
+        "object_ownership": ALL,
     },
     defaults={"object_lock_enabled_for_bucket": False, "bucket_namespace": "global"},
     context=of_write,
@@ -122,9 +127,18 @@ def create_bucket(
     bucket: str,
     acl: str | None = None,
     create_bucket_configuration: dict[str, Any] | None = None,
+    grant_full_control: str | None = None,
+    grant_read: str | None = None,
+    grant_read_acp: str | None = None,
+    grant_write: str | None = None,
+    grant_write_acp: str | None = None,
     object_ownership: str | None = None,
 ) -> dict[str, Any]:
-    """Create a bucket of the caller's account: private, owned by the bucket's owner alone, public access blocked."""
+    """Create a bucket of the caller's account: private, public access blocked, and owned by its owner alone unless the request
+    says otherwise."""
+    grants = (grant_full_control, grant_read, grant_read_acp, grant_write, grant_write_acp)
+    wanted = lists.asked(acl, grants, of_bucket=True)
+    _check_ownership(object_ownership, wanted, names.owner_id(call.account))
     region = _region_of(call, create_bucket_configuration)
     existing = bucket_tables.find_bucket(call.db, bucket)
     if existing is not None:
@@ -134,14 +148,32 @@ def create_bucket(
             raise errors.BucketAlreadyOwnedByYou(bucket)
         return {"Location": f"/{bucket}"}
     names.check_bucket(bucket)
-    if acl not in (None, "private"):
-        raise errors.InvalidBucketAclWithObjectOwnership
     if bucket_tables.count_buckets(call.db, call.account) >= MOST_BUCKETS:
         raise errors.TooManyBuckets
     tags = (create_bucket_configuration or {}).get("Tags")
     stored = orjson.dumps(names.check_tags(tags, 50)) if tags else None
     bucket_tables.insert_bucket(call.db, bucket, call.account, region, int(call.now), stored)
+    if object_ownership not in (None, owners.ENFORCED):
+        made = find(call, bucket)
+        settings.put(call, made, "ownership", object_ownership)
+        if wanted is not None:
+            owners.set_bucket_acl(call, find(call, bucket), wanted, "s3:PutBucketAcl")
     return {"Location": f"/{bucket}" if region == "us-east-1" else location(call, bucket)}
+
+
+def _check_ownership(ownership: str | None, wanted: Asked | None, owner: str) -> None:
+    """Raises InvalidArgument, InvalidBucketAclWithObjectOwnership; a new bucket blocks public access, its own list included, with
+    InvalidBucketAclWithBlockPublicAccessError."""
+    if ownership is not None and ownership not in owners.MODES:
+        name = "x-amz-object-ownership"
+        raise errors.InvalidArgument(f"Invalid {name} header: {ownership}", name, ownership)
+    if wanted is None:
+        return
+    grants = lists.resolved(wanted, owner)
+    if ownership in (None, owners.ENFORCED) and any(grantee != owner for grantee, _ in grants):
+        raise errors.InvalidBucketAclWithObjectOwnership
+    if lists.is_public(grants):
+        raise errors.InvalidBucketAclWithBlockPublicAccessError
 
 
 def location(call: Call, bucket: str, key: str = "") -> str:
@@ -217,13 +249,6 @@ def _after(token: str) -> str:
     if not raw.startswith(b"b1"):
         raise errors.InvalidArgument("The continuation token provided is incorrect", "continuation-token", token)
     return raw[2:].decode("utf-8", "replace")
-
-
-@operation(Needs("s3:GetBucketOwnershipControls", names.of_bucket), reads=True, anonymous=True, context=of_request)
-def get_bucket_ownership_controls(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> dict[str, Any]:
-    """Every bucket is owned by its owner alone: ACLs are off."""
-    find(call, bucket, expected_bucket_owner)
-    return {"OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}}
 
 
 @operation(

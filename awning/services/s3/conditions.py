@@ -142,7 +142,9 @@ def _digits(text: str) -> bool:
 KEYS = (
     "s3:authtype", "s3:delimiter", "s3:existingobjecttag/", "s3:if-match", "s3:if-none-match", "s3:locationconstraint",
     "s3:max-keys", "s3:prefix", "s3:requestobjecttag/", "s3:requestobjecttagkeys", "s3:signatureversion", "s3:versionid",
-    "s3:x-amz-acl", "s3:x-amz-content-sha256", "s3:x-amz-copy-source", "s3:x-amz-metadata-directive",
+    "s3:x-amz-acl", "s3:x-amz-content-sha256", "s3:x-amz-copy-source", "s3:x-amz-grant-full-control",
+    "s3:x-amz-grant-read", "s3:x-amz-grant-read-acp", "s3:x-amz-grant-write", "s3:x-amz-grant-write-acp",
+    "s3:x-amz-metadata-directive",
     "s3:x-amz-object-ownership", "s3:x-amz-storage-class",
 )  # fmt: skip
 """The room's own keys; s3:resourceaccount and s3:tlsversion are the gateway's."""
@@ -202,6 +204,11 @@ def of_listing(call: Call, params: Mapping[str, Any]) -> dict[str, Any]:
 
 _WRITE_KEYS = (
     ("acl", "s3:x-amz-acl"),
+    ("grant_full_control", "s3:x-amz-grant-full-control"),
+    ("grant_read", "s3:x-amz-grant-read"),
+    ("grant_read_acp", "s3:x-amz-grant-read-acp"),
+    ("grant_write", "s3:x-amz-grant-write"),
+    ("grant_write_acp", "s3:x-amz-grant-write-acp"),
     ("copy_source", "s3:x-amz-copy-source"),
     ("metadata_directive", "s3:x-amz-metadata-directive"),
     ("storage_class", "s3:x-amz-storage-class"),

@@ -8,57 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from awning.kit.call import Call
-from awning.kit.operation import ALL, Needs, operation
-from awning.services.s3 import buckets, errors, names, objects, receiving
-from awning.services.s3.conditions import of_request, of_write
-
-
-def _owned_alone(account: str) -> dict[str, Any]:
-    """The ACL of everything: ACLs are off, and the owner has full control."""
-    owner = {"ID": names.owner_id(account)}
-    return {"Owner": owner, "Grants": [{"Grantee": {**owner, "Type": "CanonicalUser"}, "Permission": "FULL_CONTROL"}]}
-
-
-@operation(Needs("s3:GetBucketAcl", names.of_bucket), reads=True, anonymous=True, context=of_request)
-def get_bucket_acl(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> dict[str, Any]:
-    """Return the one ACL that a bucket has where ACLs are off."""
-    return _owned_alone(buckets.find(call, bucket, expected_bucket_owner).account)
-
-
-@operation(
-    Needs("s3:GetObjectAcl", names.of_current),
-    Needs("s3:GetObjectVersionAcl", names.of_version),
-    reads=True,
-    anonymous=True,
-    context=of_request,
-)
-def get_object_acl(
-    call: Call, bucket: str, key: str, version_id: str | None = None, expected_bucket_owner: str | None = None
-) -> dict[str, Any]:
-    """Return the one ACL that an object has where ACLs are off: the bucket's owner owns it."""
-    objects.existing(call, bucket, expected_bucket_owner, key, version_id)
-    return _owned_alone(buckets.find(call, bucket, expected_bucket_owner).account)
-
-
-@operation(
-    Needs("s3:PutBucketOwnershipControls", names.of_bucket),
-    honours={"ownership_controls": {"Rules": {"ObjectOwnership": {"BucketOwnerEnforced"}}}, "checksum_algorithm": ALL},
-    anonymous=True,
-    context=of_write,
-)
-def put_bucket_ownership_controls(
-    call: Call,
-    bucket: str,
-    ownership_controls: dict[str, Any],
-    content_md5: str | None = None,
-    checksum_algorithm: str | None = None,
-    expected_bucket_owner: str | None = None,
-) -> None:
-    """Say what is so already: the bucket's owner owns all in it. Raises MalformedXML unless there is just one rule."""
-    receiving.check_document(call, checksum_algorithm)
-    buckets.find(call, bucket, expected_bucket_owner)
-    if len(ownership_controls.get("Rules", [])) != 1:
-        raise errors.MalformedXML
+from awning.kit.operation import Needs, operation
+from awning.services.s3 import buckets, errors, names
+from awning.services.s3.conditions import of_request
 
 
 @operation(Needs("s3:GetBucketWebsite", names.of_bucket), reads=True, anonymous=True, context=of_request)

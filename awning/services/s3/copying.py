@@ -17,6 +17,7 @@ from awning.services.s3 import (
     checksums,
     conditions,
     errors,
+    lists,
     names,
     objects,
     reading,
@@ -114,6 +115,10 @@ async def copy_object(
     copy_source_if_none_match: str | None = None,
     copy_source_if_unmodified_since: Any = None,
     expires: Any = None,
+    grant_full_control: str | None = None,
+    grant_read: str | None = None,
+    grant_read_acp: str | None = None,
+    grant_write_acp: str | None = None,
     if_match: str | None = None,
     if_none_match: str | None = None,
     metadata: dict[str, str] | None = None,
@@ -125,13 +130,13 @@ async def copy_object(
     expected_source_bucket_owner: str | None = None,
 ) -> dict[str, Any]:
     """Copy an object of at most 5 GB, with its metadata and tags, or with new ones."""
-    objects.check_acl(acl)
+    wanted_acl = lists.asked(acl, (grant_full_control, grant_read, grant_read_acp, None, grant_write_acp))
     headers = objects.headers_of(
         content_type, cache_control, content_disposition, content_encoding, content_language, expires, metadata
     )
     tags = objects.tags_of(tagging)
     begun = buckets.number_of(call, bucket)
-    write = Write(bucket, begun, expected_bucket_owner, key, names.key_bytes(key), if_match, if_none_match)
+    write = Write(bucket, begun, expected_bucket_owner, key, names.key_bytes(key), if_match, if_none_match, wanted_acl)
     objects.early_checks(call, write)
     matching = (copy_source_if_match, copy_source_if_none_match)
     dates = (copy_source_if_modified_since, copy_source_if_unmodified_since)

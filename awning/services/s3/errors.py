@@ -119,6 +119,11 @@ class InvalidDestinations(ServiceError):
         super().__init__("Unable to validate the following destination configurations", **numbered)
 
 
+class InvalidBucketAclWithBlockPublicAccessError(ServiceError):
+    def __init__(self) -> None:
+        super().__init__("Bucket cannot have public ACLs set with BlockPublicAccess enabled")
+
+
 class InvalidBucketAclWithObjectOwnership(ServiceError):
     def __init__(self) -> None:
         super().__init__("Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting")
@@ -191,6 +196,11 @@ class KeyTooLongError(ServiceError):
         super().__init__("Your key is too long", Size=str(size), MaxSizeAllowed="1024")
 
 
+class MalformedACLError(ServiceError):
+    def __init__(self) -> None:
+        super().__init__("The XML you provided was not well-formed or did not validate against our published schema")
+
+
 class MalformedPolicy(ServiceError):
     pass
 
@@ -226,6 +236,11 @@ class DeleteMarkerInTheWay(ServiceError):
             "The specified method is not allowed against this resource.", Method=method, ResourceType="DeleteMarker"
         )
         self.headers = [(b"allow", b"DELETE")]
+
+
+class MissingSecurityHeader(ServiceError):
+    def __init__(self, name: str) -> None:
+        super().__init__("Your request was missing a required header", MissingHeaderName=name)
 
 
 class MissingContentLength(ServiceError):
@@ -326,6 +341,9 @@ class OperationAborted(ServiceError):
 class OwnershipControlsNotFoundError(ServiceError):
     status = 404
 
+    def __init__(self, bucket: str) -> None:
+        super().__init__("The bucket ownership controls were not found", BucketName=bucket)
+
 
 class PermanentRedirect(ServiceError):
     """The bucket is in another region; the answer's x-amz-bucket-region says which."""
@@ -351,3 +369,8 @@ class ServerSideEncryptionConfigurationNotFoundError(ServiceError):
 class TooManyBuckets(ServiceError):
     def __init__(self) -> None:
         super().__init__("You have attempted to create more buckets than allowed")
+
+
+class UnexpectedContent(ServiceError):
+    def __init__(self) -> None:
+        super().__init__("This request does not support content")

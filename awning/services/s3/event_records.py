@@ -22,11 +22,13 @@ _FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
     "ObjectRemoved": ("Delete", "DeleteMarkerCreated"),
     "ObjectTagging": ("Put", "Delete"),
 }
+_ACL: Final = "ObjectAcl:Put"
 _LOST: Final = "ReducedRedundancyLostObject"
 
 MEANS: Final[Mapping[str, frozenset[str]]] = {
     **{f"s3:{family}:*": frozenset(f"{family}:{kind}" for kind in kinds) for family, kinds in _FAMILIES.items()},
     **{f"s3:{family}:{kind}": frozenset({f"{family}:{kind}"}) for family, kinds in _FAMILIES.items() for kind in kinds},
+    f"s3:{_ACL}": frozenset({_ACL}),
     f"s3:{_LOST}": frozenset({_LOST}),
 }
 """What a configuration may name, and the events that it means: all that can come about here. Lost objects never do."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
-from awning.services.s3 import buckets, checksums, errors, names, tables
+from awning.services.s3 import buckets, checksums, errors, names, owners, tables
+from awning.services.s3.bucket_tables import Bucket
 from awning.services.s3.conditions import of_listing
 
 MOST_KEYS = 1000
@@ -107,8 +109,10 @@ _KINDS = [
 ]
 
 
-def contents(page: Page, url: bool, owner: dict[str, str] | None) -> list[dict[str, Any]]:
-    """Return a page's rows as replies write them."""
+def contents(
+    page: Page, url: bool, owner: dict[str, str] | None, others: Mapping[bytes, dict[str, str]]
+) -> list[dict[str, Any]]:
+    """Return a page's rows as replies write them. `others`: by key, the owners that are not the bucket's."""
     result = []
     for key, size, modified, etag, kind, storage_class in page.rows:
         algorithm, type_ = _KINDS[kind]
@@ -122,9 +126,14 @@ def contents(page: Page, url: bool, owner: dict[str, str] | None) -> list[dict[s
             "StorageClass": storage_class,
         }
         if owner is not None:
-            entry["Owner"] = owner
+            entry["Owner"] = others.get(key, owner) if others else owner
         result.append(entry)
     return result
+
+
+def _owners(call: Call, bucket: Bucket, page: Page) -> tuple[dict[str, str], Mapping[bytes, dict[str, str]]]:
+    """Return the bucket's owner, and those of the objects that are another's."""
+    return {"ID": names.owner_id(bucket.account)}, owners.of_keys(call, bucket, (row[0] for row in page.rows))
 
 
 def text_of(raw: bytes, url: bool) -> str:
@@ -182,7 +191,7 @@ def list_objects(
         "Marker": text_of(raw_of(marker), url),
         "MaxKeys": limit_of(max_keys),
         "IsTruncated": page.last is not None,
-        "Contents": contents(page, url, {"ID": names.owner_id(found.account)}),
+        "Contents": contents(page, url, *_owners(call, found, page)),
         "CommonPrefixes": [{"Prefix": text_of(p, url)} for p in page.prefixes],
     }
     if delimiter:
@@ -218,14 +227,13 @@ def list_objects_v2(
     url = is_url(encoding_type)
     after = raw_of(start_after) if continuation_token is None else read_token(continuation_token)
     page = page_of(call, found.bucket, raw_of(prefix), raw_of(delimiter), after, limit_of(max_keys))
-    owner = {"ID": names.owner_id(found.account)} if fetch_owner else None
     result: dict[str, Any] = {
         "Name": bucket,
         "Prefix": text_of(raw_of(prefix), url),
         "MaxKeys": limit_of(max_keys),
         "KeyCount": len(page.rows) + len(page.prefixes),
         "IsTruncated": page.last is not None,
-        "Contents": contents(page, url, owner),
+        "Contents": contents(page, url, *(_owners(call, found, page) if fetch_owner else (None, {}))),
         "CommonPrefixes": [{"Prefix": text_of(p, url)} for p in page.prefixes],
     }
     if delimiter:

@@ -22,9 +22,11 @@ from awning.services.s3 import (
     copying,
     errors,
     history,
+    lists,
     names,
     notifications,
     objects,
+    owners,
     reading,
     receiving,
     tables,
@@ -98,6 +100,10 @@ def create_multipart_upload(
     content_language: str | None = None,
     content_type: str | None = None,
     expires: Any = None,
+    grant_full_control: str | None = None,
+    grant_read: str | None = None,
+    grant_read_acp: str | None = None,
+    grant_write_acp: str | None = None,
     metadata: dict[str, str] | None = None,
     storage_class: str | None = None,
     tagging: str | None = None,
@@ -106,7 +112,7 @@ def create_multipart_upload(
     checksum_type: str | None = None,
 ) -> dict[str, Any]:
     """Open an upload; what the object will be like is said now."""
-    objects.check_acl(acl)
+    wanted_acl = lists.asked(acl, (grant_full_control, grant_read, grant_read_acp, None, grant_write_acp))
     kind = _kind(checksum_algorithm, checksum_type)
     headers = objects.headers_of(
         content_type, cache_control, content_disposition, content_encoding, content_language, expires, metadata
@@ -128,7 +134,9 @@ def create_multipart_upload(
         None,
         None,
     )
-    upload_tables.insert_upload(call.db, found.bucket, names.key_bytes(key), upload, headers, objects.tags_of(tagging))
+    extras = owners.merged(None, owners.of_new(call, found, key, wanted_acl))
+    tags = objects.tags_of(tagging)
+    upload_tables.insert_upload(call.db, found.bucket, names.key_bytes(key), upload, headers, tags, extras)
     result = {"Bucket": bucket, "Key": key, "UploadId": upload_id}
     if checksum_algorithm is not None:
         result["ChecksumAlgorithm"] = checksum_algorithm

@@ -23,6 +23,9 @@ _RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3", "-
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}")
 _TAG = re.compile(r"[\w\s+\-=.:/@]*")
 
+GRANTS = ("grant_full_control", "grant_read", "grant_read_acp", "grant_write", "grant_write_acp")
+"""The parameters that have x-amz-grant-* headers, in the order of lists.PERMISSIONS."""
+
 MAX_KEY = 1024
 MAX_METADATA = 2048
 
@@ -102,7 +105,8 @@ def of_tagged_object(call: Call, params: Mapping[str, Any]) -> str | None:
 
 def of_acl_object(call: Call, params: Mapping[str, Any]) -> str | None:
     """For Needs: the object's ARN, where the call brings an ACL."""
-    return of_object(call, params) if params.get("acl") is not None else None
+    asked = params.get("acl") is not None or any(params.get(name) is not None for name in GRANTS)
+    return of_object(call, params) if asked else None
 
 
 def of_current(call: Call, params: Mapping[str, Any]) -> str | None:

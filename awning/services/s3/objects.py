@@ -18,8 +18,10 @@ from awning.services.s3 import (
     conditions,
     errors,
     history,
+    lists,
     names,
     notifications,
+    owners,
     receiving,
     tables,
     version_ids,
@@ -27,6 +29,7 @@ from awning.services.s3 import (
 )
 from awning.services.s3.bucket_tables import Bucket
 from awning.services.s3.conditions import of_request, of_write
+from awning.services.s3.lists import Asked
 from awning.services.s3.receiving import Received
 from awning.services.s3.tables import NewContent
 from awning.services.s3.version_tables import Marker
@@ -66,12 +69,6 @@ def headers_of(
     return orjson.dumps(headers)
 
 
-def check_acl(acl: str | None) -> None:
-    """ACLs are off in every bucket; only the one that changes nothing may be sent. Raises AccessControlListNotSupported."""
-    if acl is not None and acl != "bucket-owner-full-control":
-        raise errors.AccessControlListNotSupported
-
-
 def tags_of(tagging: str | None) -> bytes | None:
     """Return an x-amz-tagging header as it is stored."""
     tags = names.tags_of_header(tagging)
@@ -95,7 +92,7 @@ def new_content(
 
 class Write(NamedTuple):
     """What a write is about. `begun`: the number of the bucket that was there at the beginning; another of its name gets nothing.
-    `owner`: of the bucket, as the client expects it."""
+    `owner`: of the bucket, as the client expects it. `acl`: the list that the client asks for."""
 
     bucket: str
     begun: int
@@ -104,6 +101,7 @@ class Write(NamedTuple):
     raw_key: bytes
     if_match: str | None
     if_none_match: str | None
+    acl: Asked | None = None
 
 
 def publish(call: Call, write: Write, content: NewContent, event: str) -> tuple[int, str | None]:
@@ -112,7 +110,7 @@ def publish(call: Call, write: Write, content: NewContent, event: str) -> tuple[
     event: what is told of it ("ObjectCreated:Put"). Raises NoSuchBucket.
     """
     db = call.db
-    bucket, begun, owner, key, raw_key, if_match, if_none_match = write
+    bucket, begun, owner, key, raw_key, if_match, if_none_match, acl = write
     place = tables.find_place(db, bucket, raw_key)
     if place is None or place[0].bucket != begun:
         raise errors.NoSuchBucket(bucket)
@@ -120,6 +118,10 @@ def publish(call: Call, write: Write, content: NewContent, event: str) -> tuple[
     buckets.check(call, found, owner)
     if if_match is not None or if_none_match is not None:
         conditions.check_write(key, old[0] if old else None, if_match, if_none_match)
+    if acl is not None or found.settings is not None:
+        further = owners.of_new(call, found, key, acl)
+        if further:
+            content = content._replace(extras=owners.merged(content.extras, further))
     now = int(call.now)
     if found.versioning is None and old is not None and tables.replace_content(db, old[1], content):
         number = old[1]
@@ -168,6 +170,10 @@ async def put_object(
     checksum_xxhash3: str | None = None,
     checksum_xxhash128: str | None = None,
     expires: Any = None,
+    grant_full_control: str | None = None,
+    grant_read: str | None = None,
+    grant_read_acp: str | None = None,
+    grant_write_acp: str | None = None,
     if_match: str | None = None,
     if_none_match: str | None = None,
     metadata: dict[str, str] | None = None,
@@ -181,9 +187,9 @@ async def put_object(
         call, checksum_algorithm, (*given, checksum_md5, checksum_xxhash64, checksum_xxhash3, checksum_xxhash128)
     )
     md5 = checksums.content_md5(content_md5)
-    check_acl(acl)
+    wanted_acl = lists.asked(acl, (grant_full_control, grant_read, grant_read_acp, None, grant_write_acp))
     begun = buckets.number_of(call, bucket)
-    write = Write(bucket, begun, expected_bucket_owner, key, names.key_bytes(key), if_match, if_none_match)
+    write = Write(bucket, begun, expected_bucket_owner, key, names.key_bytes(key), if_match, if_none_match, wanted_acl)
     headers = headers_of(
         content_type, cache_control, content_disposition, content_encoding, content_language, expires, metadata
     )
@@ -205,6 +211,8 @@ async def put_object(
 def early_checks(call: Call, write: Write) -> Bucket:
     """Refuse what is bound to fail before a large body is read; the commit decides again."""
     found = buckets.find(call, write.bucket, write.owner)
+    if write.acl is not None:
+        owners.of_new(call, found, write.key, write.acl)
     if call.body is not None:
         receiving.check_length(call.body)
     if write.if_match is not None or write.if_none_match is not None:

@@ -18,7 +18,7 @@ from awning.kit.call import Call
 from awning.kit.named import as_it_stands, ids_of, unknown_principal
 from awning.kit.operation import ALL, Needs, operation
 from awning.kit.service import Guard
-from awning.services.s3 import bucket_tables, buckets, errors, names, receiving
+from awning.services.s3 import bucket_tables, buckets, errors, names, owners, receiving
 from awning.services.s3.bucket_tables import BLOCK_PUBLIC_POLICY, RESTRICT_PUBLIC_BUCKETS, Bucket
 from awning.services.s3.conditions import of_request
 from awning.services.s3.memory import MOST_KEPT, POLICY_ID
@@ -48,7 +48,9 @@ def guard(call: Call, arn: str) -> Guard | None:
     if policy is None and bucket.policy is not None:
         # A commit came between the two reads and replaced the policy: look again, lest the bucket seem to have none.
         return guard(call, arn)
-    made = Guard(bucket.account, policy, bool((bucket.block or 0) & RESTRICT_PUBLIC_BUCKETS))
+    restricted = bool(owners.blocks(call, bucket) & RESTRICT_PUBLIC_BUCKETS)
+    acls = None if owners.mode(call, bucket) == owners.ENFORCED else owners.listed
+    made = Guard(bucket.account, policy, restricted, acls)
     if committed:
         if len(memory.known) >= MOST_KEPT:
             memory.known.clear()
@@ -138,7 +140,7 @@ def put_bucket_policy(
     stranger = unknown_principal(call.ask, {"Statement": statements})
     if stranger is not None:
         raise errors.MalformedPolicy("Invalid principal in policy", Detail=stranger)
-    if is_public(compiled) and (found.block or 0) & BLOCK_PUBLIC_POLICY:
+    if is_public(compiled) and owners.blocks(call, found) & BLOCK_PUBLIC_POLICY:
         raise errors.AccessDenied(
             f"User: {call.principal.caller_arn} is not authorized to perform: s3:PutBucketPolicy on resource: "
             f'"{names.bucket_arn(bucket)}" because public policies are prevented by the BlockPublicPolicy setting in S3 '

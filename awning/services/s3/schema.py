@@ -110,5 +110,11 @@ SCHEMA = Schema(
         ALTER TABLE contents ADD COLUMN seal BLOB;     -- how its bytes are encrypted; NULL: they are not
         ALTER TABLE contents ADD COLUMN extras BLOB;   -- JSON {name: value}: what few objects have
         """,
+        """
+        CREATE TABLE accounts (      -- what an account says of all its buckets
+            account TEXT PRIMARY KEY,
+            block INTEGER NOT NULL   -- as in buckets
+        ) WITHOUT ROWID;
+        """,
     )
 )

@@ -179,6 +179,23 @@ def set_object_tags(db: sqlite3.Connection, content: int, tags: bytes | None) ->
     db.execute("UPDATE contents SET tags = ? WHERE content = ?", (tags, content))
 
 
+def extras_of(db: sqlite3.Connection, contents: Sequence[int]) -> list[tuple[int, bytes]]:
+    """Return (content, extras) of those of at most some thousand contents that have extras."""
+    marks = ", ".join("?" * len(contents))
+    query = f"SELECT content, extras FROM contents WHERE content IN ({marks}) AND extras IS NOT NULL"
+    return db.execute(query, tuple(contents)).fetchall()
+
+
+def extras_by_key(db: sqlite3.Connection, bucket: int, keys: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
+    """As extras_of(), by the keys of a bucket's current objects."""
+    marks = ", ".join("?" * len(keys))
+    query = (
+        "SELECT o.key, c.extras FROM objects o JOIN contents c ON c.content = o.content"
+        f" WHERE o.bucket = ? AND o.key IN ({marks}) AND c.extras IS NOT NULL"
+    )
+    return db.execute(query, (bucket, *keys)).fetchall()
+
+
 def set_extras(db: sqlite3.Connection, content: int, extras: bytes | None) -> None:
     db.execute("UPDATE contents SET extras = ? WHERE content = ?", (extras, content))
 

@@ -17,10 +17,12 @@ from awning.services.s3 import (
     history,
     listing,
     names,
+    owners,
     receiving,
     version_ids,
     version_tables,
 )
+from awning.services.s3.bucket_tables import Bucket
 from awning.services.s3.conditions import of_listing, of_request
 from awning.services.s3.version_tables import Listed
 
@@ -176,7 +178,7 @@ def list_object_versions(
     raw_prefix, raw_delimiter, marker = (listing.raw_of(text) for text in (prefix, delimiter, key_marker))
     start = _start(call, found.bucket, raw_prefix, raw_delimiter, marker, behind)
     page = _page_of(call, found.bucket, raw_prefix, raw_delimiter, start, limit)
-    shown = _shown(call, found.bucket, page, start, url, {"ID": names.owner_id(found.account)})
+    shown = _shown(call, found, page, start, url)
     result: dict[str, Any] = {
         "Name": bucket,
         "Prefix": listing.text_of(raw_prefix, url),
@@ -199,23 +201,23 @@ def list_object_versions(
     return result
 
 
-def _shown(
-    call: Call, bucket: int, page: Page, start: Spot | None, url: bool, owner: dict[str, str]
-) -> list[dict[str, Any]]:
+def _shown(call: Call, bucket: Bucket, page: Page, start: Spot | None, url: bool) -> list[dict[str, Any]]:
     """Return a page's versions and delete markers as replies write them."""
+    owner = {"ID": names.owner_id(bucket.account)}
+    others = owners.of_contents(call, bucket, (row.content for row in page.rows if row.content is not None))
     result: list[dict[str, Any]] = []
     before: bytes | None = None
     for row in page.rows:
         latest = row.key != before
         if latest and start is not None and start.age is not None and row.key == start.key:
-            latest = version_tables.is_latest(call.db, bucket, row.key, row.age)
+            latest = version_tables.is_latest(call.db, bucket.bucket, row.key, row.age)
         before = row.key
         entry: dict[str, Any] = {
             "Key": listing.text_of(row.key, url),
             "VersionId": row.version or version_ids.NULL,
             "IsLatest": latest,
             "LastModified": row.modified,
-            "Owner": owner,
+            "Owner": owner if row.content is None else others.get(row.content, owner),
         }
         if row.content is not None:
             entry["ETag"] = row.etag

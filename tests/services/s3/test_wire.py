@@ -184,7 +184,7 @@ UNSUPPORTED: list[tuple[str, dict[str, Any]]] = [
     ("put_bucket_request_payment", {"RequestPaymentConfiguration": {"Payer": "Requester"}}),
     ("put_object", {"Key": "k", "ServerSideEncryption": "AES256"}),
     ("put_object", {"Key": "k", "StorageClass": "GLACIER"}),
-    ("put_object", {"Key": "k", "GrantRead": "id=1"}),
+    ("put_object", {"Key": "k", "WriteOffsetBytes": 0}),
     ("put_object", {"Key": "k", "ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": 1_900_000_000}),
     ("put_object", {"Key": "k", "WebsiteRedirectLocation": "/x"}),
     ("put_bucket_versioning", {"VersioningConfiguration": {"Status": "Enabled", "MFADelete": "Enabled"}}),

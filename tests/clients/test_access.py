@@ -1,0 +1,178 @@
+"""boto3 and the access to S3: lists between accounts, anonymous readers, browsers' forms, and the explanation of a decision."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from typing import Any
+
+import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from tests.conftest import ROOT, LiveRegion
+
+OWNER, FRIEND, STRANGER = "000000000000", "222222222222", "333333333333"
+
+
+def refused(call: Any, **params: Any) -> str:
+    with pytest.raises(ClientError) as error:
+        call(**params)
+    return str(error.value.response["Error"]["Code"])
+
+
+class Accounts:
+    """Clients of some accounts' roots, and of nobody."""
+
+    def __init__(self, region: LiveRegion) -> None:
+        self.owner, self.friend, self.stranger = (region.client("s3", key=one) for one in (OWNER, FRIEND, STRANGER))
+        self.nobody = region.client("s3", config=Config(signature_version=UNSIGNED))
+        self.all = (self.owner, self.friend, self.stranger, self.nobody)
+
+    def ids(self) -> tuple[str, str]:
+        first, second = (client.list_buckets()["Owner"]["ID"] for client in (self.owner, self.friend))
+        return first, second
+
+    def readers(self, **params: Any) -> list[bool]:
+        found = []
+        for client in self.all:
+            try:
+                client.get_object(**params)
+                found.append(True)
+            except ClientError as error:
+                assert error.response["Error"]["Code"] == "AccessDenied", error
+                found.append(False)
+        return found
+
+
+@pytest.fixture
+def accounts(region: LiveRegion) -> Accounts:
+    return Accounts(region)
+
+
+@pytest.fixture
+def bucket(accounts: Accounts, name: str) -> str:
+    """A bucket with lists, in which nothing is blocked."""
+    accounts.owner.create_bucket(Bucket=name, ObjectOwnership="ObjectWriter")
+    accounts.owner.delete_public_access_block(Bucket=name)
+    return name
+
+
+def test_who_reads_by_a_list(accounts: Accounts, bucket: str) -> None:
+    put = accounts.owner.put_object
+    me, friend = accounts.ids()
+    put(Bucket=bucket, Key="private", Body=b"x")
+    put(Bucket=bucket, Key="public", Body=b"x", ACL="public-read")
+    put(Bucket=bucket, Key="signed", Body=b"x", ACL="authenticated-read")
+    put(Bucket=bucket, Key="friend", Body=b"x", GrantRead=f'id="{friend}"')
+    assert accounts.readers(Bucket=bucket, Key="private") == [True, False, False, False]
+    assert accounts.readers(Bucket=bucket, Key="public") == [True, True, True, True]
+    assert accounts.readers(Bucket=bucket, Key="signed") == [True, True, True, False]
+    assert accounts.readers(Bucket=bucket, Key="friend") == [True, True, False, False]
+    policy = {"Owner": {"ID": me}, "Grants": [{"Grantee": {"ID": friend, "Type": "CanonicalUser"}, "Permission": "READ"}]}
+    accounts.owner.put_object_acl(Bucket=bucket, Key="private", AccessControlPolicy=policy)
+    assert accounts.owner.get_object_acl(Bucket=bucket, Key="private")["Grants"] == policy["Grants"]
+    assert accounts.readers(Bucket=bucket, Key="private") == [True, True, False, False]
+    assert refused(accounts.friend.get_object_acl, Bucket=bucket, Key="private") == "AccessDenied"
+    assert refused(accounts.friend.copy_object, Bucket=bucket, Key="c", CopySource=f"{bucket}/private") == "AccessDenied"
+    accounts.owner.put_bucket_acl(Bucket=bucket, ACL="public-read-write")
+    assert refused(accounts.stranger.copy_object, Bucket=bucket, Key="c", CopySource=f"{bucket}/private") == "AccessDenied"
+    accounts.friend.copy_object(Bucket=bucket, Key="c", CopySource=f"{bucket}/private")
+    assert accounts.readers(Bucket=bucket, Key="c") == [False, True, False, False]
+    assert accounts.nobody.list_objects_v2(Bucket=bucket)["KeyCount"] == 5
+    with urllib.request.urlopen(f"{accounts.nobody.meta.endpoint_url}/{bucket}/public") as reply:
+        assert reply.read() == b"x"
+
+
+def test_what_a_guest_brings(accounts: Accounts, bucket: str) -> None:
+    """A guest's parts, copies and versions are its own; it can't reach what others have."""
+    accounts.owner.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    old = accounts.owner.put_object(Bucket=bucket, Key="k", Body=b"secret")["VersionId"]
+    assert refused(accounts.friend.put_object, Bucket=bucket, Key="new", Body=b"x") == "AccessDenied"
+    _, friend = accounts.ids()
+    accounts.owner.put_bucket_acl(Bucket=bucket, GrantWrite=f'id="{friend}"')
+    accounts.friend.put_object(Bucket=bucket, Key="k", Body=b"mine", ACL="public-read")
+    assert accounts.readers(Bucket=bucket, Key="k") == [True] * 4
+    for client in (accounts.friend, accounts.stranger, accounts.nobody):
+        for call in (client.get_object, client.get_object_acl, client.delete_object):
+            assert refused(call, Bucket=bucket, Key="k", VersionId=old) == "AccessDenied"
+        source = {"Bucket": bucket, "Key": "k", "VersionId": old}
+        assert refused(client.copy_object, Bucket=bucket, Key="stolen", CopySource=source) == "AccessDenied"
+    upload = accounts.friend.create_multipart_upload(Bucket=bucket, Key="large")["UploadId"]
+    where = {"Bucket": bucket, "Key": "large", "UploadId": upload}
+    source = {"Bucket": bucket, "Key": "k", "VersionId": old}
+    assert refused(accounts.friend.upload_part_copy, **where, PartNumber=1, CopySource=source) == "AccessDenied"
+    part = accounts.friend.upload_part(**where, PartNumber=1, Body=b"x")
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+    assert refused(accounts.stranger.complete_multipart_upload, **where, MultipartUpload=parts) == "AccessDenied"
+    accounts.friend.complete_multipart_upload(**where, MultipartUpload=parts)
+    assert accounts.readers(Bucket=bucket, Key="large") == [False, True, False, False]
+    assert refused(accounts.owner.put_object_acl, Bucket=bucket, Key="large", ACL="public-read") == "AccessDenied"
+    accounts.owner.delete_object(Bucket=bucket, Key="large")
+
+
+def test_a_form_brings_a_list(accounts: Accounts, bucket: str) -> None:
+    form = accounts.owner.generate_presigned_post(bucket, "k", {"acl": "public-read"}, [{"acl": "public-read"}])
+    assert post(form["url"], form["fields"]) == 204
+    assert accounts.readers(Bucket=bucket, Key="k") == [True] * 4
+    unsigned = {"key": "unsigned", "acl": "public-read"}
+    assert post(form["url"], unsigned) == 403
+    accounts.owner.put_bucket_acl(Bucket=bucket, ACL="public-read-write")
+    assert post(form["url"], unsigned) == 204
+    assert accounts.readers(Bucket=bucket, Key="unsigned") == [True] * 4
+    assert post(form["url"], {"key": "own"}) == 204
+    assert accounts.readers(Bucket=bucket, Key="own") == [False] * 4
+
+
+def post(url: str, fields: dict[str, str]) -> int:
+    """Post a form as a browser does; return the status."""
+    boundary = "a-boundary"
+    parts = [f'--{boundary}\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{v}\r\n' for n, v in fields.items()]
+    file = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\nx\r\n--{boundary}--\r\n'
+    headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    request = urllib.request.Request(url, "".join([*parts, file]).encode(), headers)
+    try:
+        with urllib.request.urlopen(request) as reply:
+            return int(reply.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_blocks_and_lists(accounts: Accounts, bucket: str) -> None:
+    accounts.owner.put_object(Bucket=bucket, Key="k", Body=b"x", ACL="public-read")
+    for setting, readers in (("IgnorePublicAcls", [True, False, False, False]), ("BlockPublicAcls", [True] * 4)):
+        accounts.owner.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration={setting: True})
+        assert accounts.readers(Bucket=bucket, Key="k") == readers
+    assert refused(accounts.owner.put_object, Bucket=bucket, Key="n", Body=b"", ACL="public-read") == "AccessDenied"
+    assert refused(accounts.owner.put_bucket_acl, Bucket=bucket, ACL="authenticated-read") == "AccessDenied"
+
+
+def test_the_explanation_names_the_list(region: LiveRegion, accounts: Accounts, bucket: str) -> None:
+    accounts.owner.put_object(Bucket=bucket, Key="k", Body=b"x", ACL="public-read")
+    request = accounts.nobody.get_object(Bucket=bucket, Key="k")["ResponseMetadata"]["RequestId"]
+    said = subprocess.run(
+        [sys.executable, "-m", "awning", "iam", "explain", request, "--data", str(region.data)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "ACL" in said.stdout
+
+
+def test_an_account_asks_for_its_users(region: LiveRegion, accounts: Accounts, bucket: str) -> None:
+    """What a list grants to an account its administrators hand on: a user without a policy has none of it."""
+    accounts.owner.put_object(Bucket=bucket, Key="k", Body=b"x", ACL="public-read")
+    iam = region.client("iam", key=FRIEND)
+    iam.create_user(UserName=bucket)
+    key = iam.create_access_key(UserName=bucket)["AccessKey"]
+    client = region.client("s3", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+    assert refused(client.get_object, Bucket=bucket, Key="k") == "AccessDenied"
+    allow = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    iam.put_user_policy(UserName=bucket, PolicyName="reads", PolicyDocument=document)
+    assert client.get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"
