@@ -42,10 +42,11 @@ class Accounts:
         for client in self.all:
             try:
                 client.get_object(**params)
-                found.append(True)
             except ClientError as error:
                 assert error.response["Error"]["Code"] == "AccessDenied", error
                 found.append(False)
+            else:
+                found.append(True)
         return found
 
 
@@ -73,14 +74,21 @@ def test_who_reads_by_a_list(accounts: Accounts, bucket: str) -> None:
     assert accounts.readers(Bucket=bucket, Key="public") == [True, True, True, True]
     assert accounts.readers(Bucket=bucket, Key="signed") == [True, True, True, False]
     assert accounts.readers(Bucket=bucket, Key="friend") == [True, True, False, False]
-    policy = {"Owner": {"ID": me}, "Grants": [{"Grantee": {"ID": friend, "Type": "CanonicalUser"}, "Permission": "READ"}]}
+    policy = {
+        "Owner": {"ID": me},
+        "Grants": [{"Grantee": {"ID": friend, "Type": "CanonicalUser"}, "Permission": "READ"}],
+    }
     accounts.owner.put_object_acl(Bucket=bucket, Key="private", AccessControlPolicy=policy)
     assert accounts.owner.get_object_acl(Bucket=bucket, Key="private")["Grants"] == policy["Grants"]
     assert accounts.readers(Bucket=bucket, Key="private") == [True, True, False, False]
     assert refused(accounts.friend.get_object_acl, Bucket=bucket, Key="private") == "AccessDenied"
-    assert refused(accounts.friend.copy_object, Bucket=bucket, Key="c", CopySource=f"{bucket}/private") == "AccessDenied"
+    assert (
+        refused(accounts.friend.copy_object, Bucket=bucket, Key="c", CopySource=f"{bucket}/private") == "AccessDenied"
+    )
     accounts.owner.put_bucket_acl(Bucket=bucket, ACL="public-read-write")
-    assert refused(accounts.stranger.copy_object, Bucket=bucket, Key="c", CopySource=f"{bucket}/private") == "AccessDenied"
+    assert (
+        refused(accounts.stranger.copy_object, Bucket=bucket, Key="c", CopySource=f"{bucket}/private") == "AccessDenied"
+    )
     accounts.friend.copy_object(Bucket=bucket, Key="c", CopySource=f"{bucket}/private")
     assert accounts.readers(Bucket=bucket, Key="c") == [False, True, False, False]
     assert accounts.nobody.list_objects_v2(Bucket=bucket)["KeyCount"] == 5
