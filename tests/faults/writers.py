@@ -296,7 +296,79 @@ class Policies(Writer):
         assert refusal(s3.list_objects_v2, Bucket=self.name) == expected, "the policy that is stored is not in force"
 
 
-KINDS: tuple[type[Writer], ...] = (Objects, Objects, Versions, Uploads, Messages, Messages, Policies)
+class Keys(Writer):
+    """A key of KMS: what it sealed opens, its state, its alias and its grants are the acknowledged ones, old material is kept."""
+
+    def prepare(self) -> None:
+        self.kms = self.make("kms", **OPTIONS)
+        self.id = self.kms.create_key(Description=self.name)["KeyMetadata"]["KeyId"]
+        other = self.kms.create_key(Description=self.name)["KeyMetadata"]["KeyId"]
+        self.targets = (self.id, other)
+        self.alias = f"alias/{self.name}"
+        self.kms.create_alias(AliasName=self.alias, TargetKeyId=self.id)
+        self.sealed: list[tuple[bytes, bytes]] = []
+        self.granted: set[str] = set()
+        self.known: dict[str, Any] = {"alias": self.id, "rotation": False, "rotations": 0, "other": "Enabled"}
+        self.open: tuple[str, Any] | None = None
+
+    def step(self) -> None:
+        fate = self.random.random()
+        if fate < 0.3:
+            content = self.random.randbytes(30)
+            self.sealed.append((self.kms.encrypt(KeyId=self.id, Plaintext=content)["CiphertextBlob"], content))
+        elif fate < 0.45:
+            root = "arn:aws:iam::000000000000:root"
+            self.open = ("grant", "")
+            made = self.kms.create_grant(KeyId=self.id, GranteePrincipal=root, Operations=["Decrypt"])
+            self.granted.add(made["GrantId"])
+        elif fate < 0.55 and self.granted:
+            self.open = ("grant", self.granted.pop())
+            self.kms.revoke_grant(KeyId=self.id, GrantId=self.open[1])
+        elif fate < 0.7:
+            self._change("alias", self.random.choice(self.targets))
+            self.kms.update_alias(AliasName=self.alias, TargetKeyId=self.open_value)
+        elif fate < 0.75 and self.known["rotations"] < 10:
+            self._change("rotations", self.known["rotations"] + 1)
+            self.kms.rotate_key_on_demand(KeyId=self.id)
+        elif fate < 0.85:
+            self._change("rotation", not self.known["rotation"])
+            set_to = self.kms.enable_key_rotation if self.open_value else self.kms.disable_key_rotation
+            set_to(KeyId=self.id)
+        else:
+            self._change("other", "Disabled" if self.known["other"] == "Enabled" else "Enabled")
+            change = self.kms.enable_key if self.open_value == "Enabled" else self.kms.disable_key
+            change(KeyId=self.targets[1])
+        if self.open is not None and self.open[0] in self.known:
+            self.known[self.open[0]] = self.open_value
+        self.open = None
+
+    def _change(self, what: str, value: Any) -> None:
+        self.open = (what, value)
+
+    @property
+    def open_value(self) -> Any:
+        assert self.open is not None
+        return self.open[1]
+
+    def check(self) -> None:
+        kms = self.make("kms", **OPTIONS)
+        for sealed, content in self.sealed:
+            assert kms.decrypt(CiphertextBlob=sealed)["Plaintext"] == content
+        grants = {grant["GrantId"] for grant in kms.list_grants(KeyId=self.id, Limit=1000)["Grants"]}
+        assert self.granted <= grants
+        assert len(grants - self.granted) <= (self.open is not None and self.open[0] == "grant")
+        found = {
+            "alias": kms.describe_key(KeyId=self.alias)["KeyMetadata"]["KeyId"],
+            "rotation": kms.get_key_rotation_status(KeyId=self.id)["KeyRotationEnabled"],
+            "rotations": len(kms.list_key_rotations(KeyId=self.id)["Rotations"]),
+            "other": kms.describe_key(KeyId=self.targets[1])["KeyMetadata"]["KeyState"],
+        }
+        for what, value in self.known.items():
+            allowed = (value, self.open[1]) if self.open is not None and self.open[0] == what else (value,)
+            assert found[what] in allowed, f"{self.name}: {what} is {found[what]}, none of {allowed}"
+
+
+KINDS: tuple[type[Writer], ...] = (Objects, Objects, Versions, Uploads, Messages, Messages, Policies, Keys)
 
 
 def make_writers(live: LiveRegion, number: int) -> list[Writer]:
