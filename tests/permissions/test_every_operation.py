@@ -138,6 +138,8 @@ RENAMED = {
 
 WHOLE = {
     "iam.create_account_alias",
+    "iam.generate_credential_report",
+    "iam.get_credential_report",
     "iam.update_account_password_policy",
     "iam.get_account_password_policy",
     "iam.delete_account_password_policy",

@@ -67,6 +67,14 @@ class PasswordPolicyViolation(ServiceError):
     status = 400
 
 
+class ReportExpired(ServiceError):
+    status = 410
+
+
+class ReportNotPresent(ServiceError):
+    status = 410
+
+
 class UnmodifiableEntity(ServiceError):
     status = 400
 

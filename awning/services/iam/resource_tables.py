@@ -120,6 +120,12 @@ def owned(db: sqlite3.Connection, owner: int, kind: str) -> list[Resource]:
     return [_resource(row) for row in rows]
 
 
+def all_owned(db: sqlite3.Connection, owner: int) -> list[Resource]:
+    """What belongs to a role or user, of every kind."""
+    rows = db.execute(f"SELECT {_RESOURCE} FROM resources WHERE owner = ? ORDER BY kind, folded", (owner,)).fetchall()
+    return [_resource(row) for row in rows]
+
+
 def count(db: sqlite3.Connection, account: str, kind: str) -> int:
     found: int = db.execute(
         "SELECT COUNT(*) FROM resources WHERE account = ? AND kind = ?", (account, kind)

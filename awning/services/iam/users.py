@@ -17,7 +17,8 @@ from awning.services.iam.tables import Entity
 
 
 def describe(user: Entity, whole: bool = True) -> dict[str, Any]:
-    """A User as replies have it; lists leave out its boundary and tags."""
+    """A User as replies have it; lists leave out its boundary and tags. Nobody signs in with a password here, so there is no
+    PasswordLastUsed."""
     result: dict[str, Any] = {
         "Path": user.path,
         "UserName": user.name,

@@ -41,6 +41,7 @@ def iam(house):
 def seed(iam):
     made = iam.create_virtual_mfa_device(VirtualMFADeviceName="phone")["VirtualMFADevice"]
     assert made["SerialNumber"] == SERIAL
+    assert made["QRCodePNG"].startswith(b"\x89PNG")
     return base64.b32decode(made["Base32StringSeed"])
 
 
