@@ -21,17 +21,20 @@ SUFFIXES = (
     ".api.aws",
 )
 _REGION = re.compile(r"^(?:us|eu|ap|sa|ca|me|af|il|mx|cn)(?:-gov|-iso[a-z]?)?-[a-z]+-\d$")
+_SITE = re.compile(r"(?P<bucket>.+)\.s3-website(?:[.-](?P<region>[a-z]{2}(?:-[a-z]+)+-\d))?")
 _S3_LABEL = re.compile(r"^s3(?:[.-](?:dualstack|fips|accesspoint|[a-z]{2}(?:-gov)?-[a-z]+-\d))*$")
 
 
 @dataclass(frozen=True, slots=True)
 class HostFacts:
-    """What a Host header says. `known` is false for a name that nobody here answers to."""
+    """What a Host header says. `known` is false for a name that nobody here answers to; `site`: it is that of a bucket's website,
+    not of the API."""
 
     service: str | None = None
     region: str | None = None
     bucket: str | None = None
     known: bool = False
+    site: bool = False
 
 
 @lru_cache(maxsize=4096)
@@ -55,6 +58,9 @@ def _read_labels(text: str) -> HostFacts:
         return HostFacts(known=True)
     if text == "s3" or _S3_LABEL.match(text):
         return HostFacts("s3", _region_in(text), None, known=True)
+    site = _SITE.fullmatch(text)
+    if site:
+        return HostFacts("s3", site["region"], site["bucket"], known=True, site=True)
     bucket, dot, rest = _split_bucket(text)
     if dot:
         return HostFacts("s3", _region_in(rest), bucket, known=True)

@@ -7,6 +7,7 @@ from typing import Any
 from awning.auth.claims import Claims
 from awning.auth.payload import PayloadRule
 from awning.auth.principal import ANONYMOUS, Principal
+from awning.gateway.address import HostFacts
 from awning.gateway.body import PayloadBody
 from awning.gateway.catalogue import Bound, Entry
 from awning.gateway.context import Context
@@ -42,6 +43,7 @@ class Exchange:
         "region",
         "request",
         "request_id",
+        "site",
         "virtual_host",
         "wire",
     )
@@ -60,6 +62,8 @@ class Exchange:
         self.region = "us-east-1"
         self.path = request.path
         self.virtual_host: str | None = None
+        self.site: HostFacts | None = None
+        """Where the host is that of a website."""
         self.principal: Principal = ANONYMOUS
         self.payload_rule: PayloadRule | None = None
         self.match: Match | None = None

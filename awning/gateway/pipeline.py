@@ -18,7 +18,7 @@ from awning.auth.payload import PayloadRule, anonymous_rule, check_whole
 from awning.auth.principal import ANONYMOUS
 from awning.auth.refused import Reason, Refused, Style, code_for, text_for
 from awning.auth.signature import Verifier, check_credential
-from awning.gateway import origins, services
+from awning.gateway import origins, services, sites
 from awning.gateway.access import DEFAULT_ACCOUNT, Access
 from awning.gateway.address import read_host
 from awning.gateway.body import PayloadBody, body_error, decompress, is_compressed
@@ -172,6 +172,8 @@ class Gateway:
         if exchange.request.method == "OPTIONS":
             return origins.answer_preflight(self, exchange)
         self.address(exchange)
+        if exchange.site is not None:
+            return await sites.serve(self, exchange)
         if is_form(exchange):
             await take_in(exchange, self.access, self.signed_at, lambda refused: self.translate(exchange, refused))
         else:
@@ -201,7 +203,9 @@ class Gateway:
         request = exchange.request
         exchange.host = request.headers.get(b"host", b"localhost").decode("latin-1")
         host = read_host(exchange.host, self.domain)
-        exchange.claims = claims = self.verifier.claims(request)
+        if host.site:
+            exchange.site = host
+        exchange.claims = claims = None if host.site else self.verifier.claims(request)
         name = host.service
         if claims is not None:
             if name is None or not services.is_label(name):
@@ -313,9 +317,14 @@ class Gateway:
             raise Refused(Reason.MISSING, "Request is missing Authentication Token", {})
         match.operation.refuse_events()
         exchange.params = bound.wire.parse(match, wire)
+        exchange.call = call = entry.room.call(self.facts(exchange))
+        call.body = exchange.body
+
+    def facts(self, exchange: Exchange) -> Facts:
+        """What a call is told of its request."""
         request = exchange.request
         scheme = "https" if request.endpoint.secure else "http"
-        facts = Facts(
+        return Facts(
             request_id=exchange.request_id,
             principal=exchange.principal,
             account=exchange.principal.account or DEFAULT_ACCOUNT,
@@ -327,12 +336,10 @@ class Gateway:
             protocol=exchange.protocol,
             virtual_host=exchange.virtual_host is not None,
             method=request.method,
-            operation=bound.name,
+            operation=exchange.bound.name if exchange.bound is not None else "",
             headers=request.headers,
             signed=exchange.claims.scheme if exchange.claims is not None else None,
         )
-        exchange.call = call = entry.room.call(facts)
-        call.body = exchange.body
 
     def authorise(self, exchange: Exchange) -> None:
         """Decide each permission that the operation needs. Raises AccessDenied at the first that is not given."""
@@ -436,6 +443,8 @@ class Gateway:
         """Write an error in the client's protocol."""
         if exchange.detail is None and error.status >= 400:
             exchange.detail = f"{error.code}: {error.message}"
+        if exchange.site is not None:
+            return sites.show_error(exchange, error)
         entry = exchange.entry
         protocol = exchange.protocol or protocol_of(exchange.request, entry)
         return write_error(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from awning.auth.principal import Principal
     from awning.kit.call import Call
     from awning.kit.origins import CrossOrigin
+    from awning.kit.sites import Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class Service:
     `awning/control/NAME.WORD` runs in a batch, and what it raises as ValueError is shown to the user.
     cors: by rules of its own, the headers that let a page of another origin read a reply, or None; to a pre-flight it raises what
     refuses it. A room without it lets any page ask, as AWS's services do: what matters to them is signed.
+    site: answers browsers under the host names of its sites (kit/sites.py).
     leave: stores, at a stop in good order and after all other calls, what memory alone knows and the next start may want.
     """
 
@@ -88,6 +90,7 @@ class Service:
     global_: bool = False
     gauges: Callable[[Call], Mapping[tuple[str, tuple[tuple[str, str], ...]], float]] | None = None
     cors: Callable[[Call, CrossOrigin], list[tuple[bytes, bytes]] | None] | None = None
+    site: Site | None = None
     leave: Callable[[Call], None] | None = None
     controls: Mapping[str, Callable[[Call, dict[str, Any]], dict[str, Any]]] = field(default_factory=dict)
 

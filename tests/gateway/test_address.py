@@ -53,3 +53,17 @@ def test_a_domain_of_the_users_own_works_like_localhost() -> None:
 
 def test_a_single_label_is_known_as_no_name_server_can_rebind_it() -> None:
     assert read_host("awning:4566", None).known
+
+
+@pytest.mark.parametrize(
+    ("host", "region", "bucket"),
+    [
+        ("photos.s3-website-eu-west-1.amazonaws.com", "eu-west-1", "photos"),
+        ("photos.s3-website.eu-central-1.amazonaws.com", "eu-central-1", "photos"),
+        ("www.example.com.s3-website-us-east-1.localhost:4566", "us-east-1", "www.example.com"),
+        ("photos.s3-website.localhost.localstack.cloud:4566", None, "photos"),
+        ("photos.s3-website-us-gov-west-1.cloud.test", "us-gov-west-1", "photos"),
+    ],
+)
+def test_a_website_has_host_names_of_its_own(host: str, region: str | None, bucket: str) -> None:
+    assert read_host(host, "cloud.test") == HostFacts("s3", region, bucket, known=True, site=True)

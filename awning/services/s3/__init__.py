@@ -24,6 +24,7 @@ from awning.services.s3 import (
     tables,
     uploads,
     versions,
+    websites,
 )
 from awning.services.s3.memory import Memory
 from awning.services.s3.schema import SCHEMA
@@ -53,7 +54,6 @@ SERVICE = Service(
         objects,
         reading,
         copying,
-        cors,
         deleting,
         listing,
         multipart,
@@ -61,11 +61,14 @@ SERVICE = Service(
         versions,
         configurations,
         notifications,
+        cors,
+        websites,
     ),
     schema=SCHEMA,
     memory=Memory,
     guard=policies.guard,
     cors=cors.answer,
+    site=websites.visit,
     condition_keys=conditions.KEYS,
     work=(Work("sweep_deleted", sweep_deleted, every=1.0), Work("forget_completed", forget_completed, every=3600.0)),
     keeps=lambda call, blobs: tables.known_blobs(call.db, blobs),

@@ -13,15 +13,6 @@ from awning.services.s3 import buckets, errors, names
 from awning.services.s3.conditions import of_request
 
 
-@operation(Needs("s3:GetBucketWebsite", names.of_bucket), reads=True, anonymous=True, context=of_request)
-def get_bucket_website(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> dict[str, Any]:
-    """Raises NoSuchWebsiteConfiguration."""
-    buckets.find(call, bucket, expected_bucket_owner)
-    raise errors.NoSuchWebsiteConfiguration(
-        "The specified bucket does not have a website configuration", BucketName=bucket
-    )
-
-
 @operation(Needs("s3:GetLifecycleConfiguration", names.of_bucket), reads=True, anonymous=True, context=of_request)
 def get_bucket_lifecycle_configuration(
     call: Call, bucket: str, expected_bucket_owner: str | None = None

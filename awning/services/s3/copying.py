@@ -126,14 +126,14 @@ async def copy_object(
     tagging_directive: str | None = None,
     storage_class: str | None = None,
     tagging: str | None = None,
+    website_redirect_location: str | None = None,
     expected_bucket_owner: str | None = None,
     expected_source_bucket_owner: str | None = None,
 ) -> dict[str, Any]:
     """Copy an object of at most 5 GB, with its metadata and tags, or with new ones."""
     wanted_acl = lists.asked(acl, (grant_full_control, grant_read, grant_read_acp, None, grant_write_acp))
-    headers = objects.headers_of(
-        content_type, cache_control, content_disposition, content_encoding, content_language, expires, metadata
-    )
+    kept = (content_type, cache_control, content_disposition, content_encoding, content_language, expires, metadata)
+    headers = objects.headers_of(*kept, website_redirect_location)
     tags = objects.tags_of(tagging)
     begun = buckets.number_of(call, bucket)
     write = Write(bucket, begun, expected_bucket_owner, key, names.key_bytes(key), if_match, if_none_match, wanted_acl)
@@ -142,10 +142,11 @@ async def copy_object(
     dates = (copy_source_if_modified_since, copy_source_if_unmodified_since)
     read = source_of(call, copy_source, expected_source_bucket_owner, *matching, *dates)
     source = read.object
-    if (read.bucket, read.key, read.named) == (bucket, key, False):
+    if (read.bucket, read.key, read.named) == (bucket, key, False) and website_redirect_location is None:
         _check_itself(metadata_directive, storage_class, source)
     check_size(source.size)
-    headers = headers if metadata_directive == "REPLACE" else source.headers
+    if metadata_directive != "REPLACE":
+        headers = _copied_headers(source, website_redirect_location)
     if tagging_directive != "REPLACE":
         tags = _copied_tags(call, read, names.object_arn(bucket, key))
     wanted = Wanted(
@@ -170,6 +171,15 @@ def _check_itself(directive: str | None, storage_class: str | None, source: Obje
             "This copy request is illegal because it is trying to copy an object to itself without changing the object's "
             "metadata, storage class, website redirect location or encryption attributes."
         )
+
+
+def _copied_headers(source: Object, redirect: str | None) -> bytes:
+    """Return the source's headers; where its website redirects to is never copied, only said anew."""
+    if redirect is None and b'"WebsiteRedirectLocation"' not in source.headers:
+        return source.headers
+    headers = orjson.loads(source.headers)
+    headers.pop("WebsiteRedirectLocation", None)
+    return orjson.dumps(headers if redirect is None else {**headers, "WebsiteRedirectLocation": redirect})
 
 
 def check_size(size: int) -> None:

@@ -183,6 +183,18 @@ class InvalidRange(ServiceError):
         self.headers = [(b"content-range", b"bytes */%d" % size)]
 
 
+class IncorrectEndpoint(ServiceError):
+    def __init__(self, endpoint: str) -> None:
+        super().__init__(
+            "The specified bucket exists in another region. Please direct requests to the specified endpoint.",
+            Endpoint=endpoint,
+        )
+
+
+class InvalidRedirectLocation(ServiceError):
+    pass
+
+
 class InvalidRequest(ServiceError):
     pass
 
@@ -223,6 +235,19 @@ class MetadataTooLarge(ServiceError):
 
 class MethodNotAllowed(ServiceError):
     status = 405
+
+
+class MethodNotAllowedHere(ServiceError):
+    """A website takes GET and HEAD only."""
+
+    code = "MethodNotAllowed"
+    status = 405
+
+    def __init__(self, method: str) -> None:
+        super().__init__(
+            "The specified method is not allowed against this resource.", Method=method, ResourceType="OBJECT"
+        )
+        self.headers = [(b"allow", b"HEAD, GET")]
 
 
 class DeleteMarkerInTheWay(ServiceError):
@@ -313,6 +338,9 @@ class NoSuchVersion(ServiceError):
 
 class NoSuchWebsiteConfiguration(ServiceError):
     status = 404
+
+    def __init__(self, bucket: str) -> None:
+        super().__init__("The specified bucket does not have a website configuration", BucketName=bucket)
 
 
 class NotModified(ServiceError):

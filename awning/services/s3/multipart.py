@@ -107,6 +107,7 @@ def create_multipart_upload(
     metadata: dict[str, str] | None = None,
     storage_class: str | None = None,
     tagging: str | None = None,
+    website_redirect_location: str | None = None,
     expected_bucket_owner: str | None = None,
     checksum_algorithm: str | None = None,
     checksum_type: str | None = None,
@@ -114,9 +115,8 @@ def create_multipart_upload(
     """Open an upload; what the object will be like is said now."""
     wanted_acl = lists.asked(acl, (grant_full_control, grant_read, grant_read_acp, None, grant_write_acp))
     kind = _kind(checksum_algorithm, checksum_type)
-    headers = objects.headers_of(
-        content_type, cache_control, content_disposition, content_encoding, content_language, expires, metadata
-    )
+    kept = (content_type, cache_control, content_disposition, content_encoding, content_language, expires, metadata)
+    headers = objects.headers_of(*kept, website_redirect_location)
     found = buckets.find(call, bucket, expected_bucket_owner)
     # Ids grow with time: uploads of one key are listed in the order in which they were opened.
     upload_id = f"{int(call.now * 1000):011x}{call.new_token(48)}"

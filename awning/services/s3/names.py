@@ -148,6 +148,20 @@ def check_metadata(metadata: Mapping[str, str] | None) -> None:
         raise errors.MetadataTooLarge(size)
 
 
+def check_redirect(location: str) -> str:
+    """Return where an object's website is to send its visitors (S3 user guide, "Configuring a webpage redirect").
+
+    Raises InvalidRedirectLocation.
+    """
+    if not location.startswith(("/", "http://", "https://")):
+        raise errors.InvalidRedirectLocation(
+            "The website redirect location must have a prefix of 'http://' or 'https://' or '/'."
+        )
+    if len(location.encode("utf-8", "surrogateescape")) > MAX_METADATA:
+        raise errors.InvalidRedirectLocation("The length of website redirect location cannot exceed 2,048 characters.")
+    return location
+
+
 def tags_of_header(text: str | None) -> list[list[str]] | None:
     """Return the tags of an x-amz-tagging header (a query string) as [[key, value]…]. Raises InvalidArgument, InvalidTag."""
     if not text:

@@ -48,8 +48,12 @@ def headers_of(
     content_language: str | None,
     expires: Any,
     metadata: Mapping[str, str] | None,
+    redirect: str | None = None,
 ) -> bytes:
-    """Return the headers that an object keeps, as JSON of the model's members. Raises MetadataTooLarge."""
+    """Return the headers that an object keeps, as JSON of the model's members. redirect: where its website sends who asks for it.
+
+    Raises MetadataTooLarge, InvalidRedirectLocation.
+    """
     headers: dict[str, Any] = {"ContentType": content_type or "binary/octet-stream"}
     if cache_control is not None:
         headers["CacheControl"] = cache_control
@@ -66,6 +70,8 @@ def headers_of(
     if metadata:
         names.check_metadata(metadata)
         headers["Metadata"] = metadata
+    if redirect is not None:
+        headers["WebsiteRedirectLocation"] = names.check_redirect(redirect)
     return orjson.dumps(headers)
 
 
@@ -179,6 +185,7 @@ async def put_object(
     metadata: dict[str, str] | None = None,
     storage_class: str | None = None,
     tagging: str | None = None,
+    website_redirect_location: str | None = None,
     expected_bucket_owner: str | None = None,
 ) -> dict[str, Any]:
     """Store an object, whole or not at all; what was there under the key is replaced, or kept as an older version."""
@@ -190,9 +197,8 @@ async def put_object(
     wanted_acl = lists.asked(acl, (grant_full_control, grant_read, grant_read_acp, None, grant_write_acp))
     begun = buckets.number_of(call, bucket)
     write = Write(bucket, begun, expected_bucket_owner, key, names.key_bytes(key), if_match, if_none_match, wanted_acl)
-    headers = headers_of(
-        content_type, cache_control, content_disposition, content_encoding, content_language, expires, metadata
-    )
+    kept = (content_type, cache_control, content_disposition, content_encoding, content_language, expires, metadata)
+    headers = headers_of(*kept, website_redirect_location)
     tags = tags_of(tagging) if tagging else None
     whole = receiving.is_small(call.body)
     if whole is not None:

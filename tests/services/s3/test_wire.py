@@ -186,7 +186,6 @@ UNSUPPORTED: list[tuple[str, dict[str, Any]]] = [
     ("put_object", {"Key": "k", "StorageClass": "GLACIER"}),
     ("put_object", {"Key": "k", "WriteOffsetBytes": 0}),
     ("put_object", {"Key": "k", "ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": 1_900_000_000}),
-    ("put_object", {"Key": "k", "WebsiteRedirectLocation": "/x"}),
     ("put_bucket_versioning", {"VersioningConfiguration": {"Status": "Enabled", "MFADelete": "Enabled"}}),
     ("put_bucket_versioning", {"VersioningConfiguration": {"Status": "Enabled"}, "MFA": "1234 123456"}),
     ("delete_object", {"Key": "there", "MFA": "1234 123456"}),
