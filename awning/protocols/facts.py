@@ -257,6 +257,7 @@ _S3 = Facts(
         ("type", "MaxBuckets"): _argument(_NOT_AN_INTEGER),
         ("type", "PartNumberMarker"): _argument(_NOT_AN_INTEGER),
         ("type", "PartNumber"): _argument("Part number must be an integer between 1 and 10000, inclusive"),
+        ("type", "ObjectLockRetainUntilDate"): _argument("The retain until date must be provided in ISO 8601 format"),
         ("required", None): Answer("InvalidRequest", "Missing required parameter for this request: '{wire}'"),
         ("required", "payload"): Answer("MissingRequestBodyError", "Request Body is empty"),
         ("length", None): _argument("Invalid length of {wire}"),

@@ -48,6 +48,8 @@ TRUST = json.dumps(
     }
 )
 
+RETENTION = {"Mode": "GOVERNANCE", "RetainUntilDate": 4_000_000_000}
+
 
 class Things:
     """Makes what a request names, as the account's root, each anew. `names` are those made since it was made."""
@@ -399,6 +401,9 @@ OF_OPERATIONS: Mapping[str, Mapping[str, Maker]] = {
     "s3.PutBucketAcl": {"ACL": lambda things: "private"},
     "s3.PutObjectAcl": {"ACL": lambda things: "bucket-owner-full-control"},
     "s3.PutBucketNotificationConfiguration": {"NotificationConfiguration": lambda things: {}},
+    "s3.PutObjectLockConfiguration": {"ObjectLockConfiguration": lambda things: {"ObjectLockEnabled": "Enabled"}},
+    "s3.PutObjectRetention": {"Retention": lambda things: RETENTION},
+    "s3.PutObjectLegalHold": {"LegalHold": lambda things: {"Status": "ON"}},
     "sqs.SetQueueAttributes": {"Attributes": lambda things: {"DelaySeconds": "1"}},
     "sns.CreatePlatformApplication": {
         "Name": lambda things: things.name("new"),

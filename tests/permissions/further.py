@@ -101,6 +101,9 @@ FROM_NULL: Mapping[str, Maker] = {
 }
 TAGGED = {"Tagging": fixed("team=a")}
 OWNED = {"ACL": fixed("bucket-owner-full-control")}
+RETAINED = {"ObjectLockMode": fixed("GOVERNANCE"), "ObjectLockRetainUntilDate": fixed(4_000_000_000)}
+HELD = {"ObjectLockLegalHoldStatus": fixed("ON")}
+BYPASS = {"BypassGovernanceRetention": fixed(True)}
 COPY = {"Key": fixed("copy"), "CopySource": source}
 COPYING = (("s3:PutObject", key("copy")), ("s3:GetObject", key()))
 
@@ -213,14 +216,26 @@ FURTHER: Mapping[str, tuple[Case, ...]] = {
             {"CreateBucketConfiguration": fixed({"Tags": TAGS})},
             (("s3:CreateBucket", bucket), ("s3:TagResource", bucket)),
         ),
+        Case(
+            {"ObjectLockEnabledForBucket": fixed(True)},
+            (
+                ("s3:CreateBucket", bucket),
+                ("s3:PutBucketObjectLockConfiguration", bucket),
+                ("s3:PutBucketVersioning", bucket),
+            ),
+        ),
     ),
     "s3.put_object": (
         Case(TAGGED, (("s3:PutObject", key()), ("s3:PutObjectTagging", key()))),
         Case(OWNED, (("s3:PutObject", key()), ("s3:PutObjectAcl", key()))),
+        Case(RETAINED, (("s3:PutObject", key()), ("s3:PutObjectRetention", key()))),
+        Case(HELD, (("s3:PutObject", key()), ("s3:PutObjectLegalHold", key()))),
     ),
     "s3.create_multipart_upload": (
         Case(TAGGED, (("s3:PutObject", key()), ("s3:PutObjectTagging", key()))),
         Case(OWNED, (("s3:PutObject", key()), ("s3:PutObjectAcl", key()))),
+        Case(RETAINED, (("s3:PutObject", key()), ("s3:PutObjectRetention", key()))),
+        Case(HELD, (("s3:PutObject", key()), ("s3:PutObjectLegalHold", key()))),
     ),
     "s3.copy_object": (
         Case(COPY, COPYING),
@@ -228,6 +243,8 @@ FURTHER: Mapping[str, tuple[Case, ...]] = {
             {**COPY, **TAGGED, "TaggingDirective": fixed("REPLACE")}, (*COPYING, ("s3:PutObjectTagging", key("copy")))
         ),
         Case({**COPY, **OWNED}, (*COPYING, ("s3:PutObjectAcl", key("copy")))),
+        Case({**COPY, **RETAINED}, (*COPYING, ("s3:PutObjectRetention", key("copy")))),
+        Case({**COPY, **HELD}, (*COPYING, ("s3:PutObjectLegalHold", key("copy")))),
         Case({**COPY, **FROM_NULL}, (("s3:PutObject", key("copy")), ("s3:GetObjectVersion", key()))),
     ),
     "s3.upload_part_copy": (
@@ -245,7 +262,13 @@ FURTHER: Mapping[str, tuple[Case, ...]] = {
         Case({}, (("s3:GetObject", key()), ("s3:GetObjectAttributes", key()))),
         Case(NULL, (("s3:GetObjectVersion", key()), ("s3:GetObjectVersionAttributes", key()))),
     ),
-    "s3.delete_object": (Case(NULL, (("s3:DeleteObjectVersion", key()),)),),
+    "s3.delete_object": (
+        Case(NULL, (("s3:DeleteObjectVersion", key()),)),
+        Case({**NULL, **BYPASS}, (("s3:DeleteObjectVersion", key()), ("s3:BypassGovernanceRetention", key()))),
+    ),
+    "s3.put_object_retention": (
+        Case(BYPASS, (("s3:PutObjectRetention", key()), ("s3:BypassGovernanceRetention", key()))),
+    ),
     "s3.delete_objects": (
         Case(
             {"Delete": lambda things: {"Objects": [{"Key": things.object, "VersionId": "null"}]}},

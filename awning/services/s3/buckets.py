@@ -14,7 +14,7 @@ import orjson
 
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
-from awning.services.s3 import bucket_tables, errors, lists, names, owners, receiving, settings
+from awning.services.s3 import bucket_tables, errors, history, lists, locks, names, owners, receiving, settings
 from awning.services.s3.bucket_tables import Bucket
 from awning.services.s3.conditions import new_bucket_tags, of_request, of_write
 from awning.services.s3.lists import Asked
@@ -112,13 +112,15 @@ def _asks_for_acl(params: Mapping[str, Any]) -> bool:
     Needs("s3:CreateBucket", _of_new_bucket),
     Needs("s3:PutBucketAcl", _where(_asks_for_acl)),
     Needs("s3:PutBucketOwnershipControls", _where(lambda params: params.get("object_ownership"))),
+    Needs("s3:PutBucketObjectLockConfiguration", _where(lambda params: params.get("object_lock_enabled_for_bucket"))),
+    Needs("s3:PutBucketVersioning", _where(lambda params: params.get("object_lock_enabled_for_bucket"))),
     Needs("s3:TagResource", _where(lambda params: (params.get("create_bucket_configuration") or {}).get("Tags"))),
     honours={
         "acl": ALL,
         "create_bucket_configuration": {"LocationConstraint": ALL, "Tags": {"Key": ALL, "Value": ALL}},
         "object_ownership": ALL,
     },
-    defaults={"object_lock_enabled_for_bucket": False, "bucket_namespace": "global"},
+    defaults={"bucket_namespace": "global"},
     context=of_write,
     tags=new_bucket_tags,
 )
@@ -132,10 +134,11 @@ def create_bucket(
     grant_read_acp: str | None = None,
     grant_write: str | None = None,
     grant_write_acp: str | None = None,
+    object_lock_enabled_for_bucket: bool | None = None,
     object_ownership: str | None = None,
 ) -> dict[str, Any]:
     """Create a bucket of the caller's account: private, public access blocked, and owned by its owner alone unless the request
-    says otherwise."""
+    says otherwise. With object lock it keeps versions from the beginning."""
     grants = (grant_full_control, grant_read, grant_read_acp, grant_write, grant_write_acp)
     wanted = lists.asked(acl, grants, of_bucket=True)
     _check_ownership(object_ownership, wanted, names.owner_id(call.account))
@@ -158,6 +161,10 @@ def create_bucket(
         settings.put(call, made, "ownership", object_ownership)
         if wanted is not None:
             owners.set_bucket_acl(call, find(call, bucket), wanted, "s3:PutBucketAcl")
+    if object_lock_enabled_for_bucket:
+        made = find(call, bucket)
+        bucket_tables.set_versioning(call.db, made.bucket, history.ENABLED)
+        settings.put(call, made, locks.SETTING, {})
     return {"Location": f"/{bucket}" if region == "us-east-1" else location(call, bucket)}
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from awning.protocols.times import to_iso8601_millis
 from awning.services.s3 import errors, names, tables, version_tables
 
 if TYPE_CHECKING:
@@ -140,11 +142,12 @@ def _digits(text: str) -> bool:
 
 
 KEYS = (
-    "s3:authtype", "s3:delimiter", "s3:existingobjecttag/", "s3:if-match", "s3:if-none-match", "s3:locationconstraint",
-    "s3:max-keys", "s3:prefix", "s3:requestobjecttag/", "s3:requestobjecttagkeys", "s3:signatureversion", "s3:versionid",
-    "s3:x-amz-acl", "s3:x-amz-content-sha256", "s3:x-amz-copy-source", "s3:x-amz-grant-full-control",
-    "s3:x-amz-grant-read", "s3:x-amz-grant-read-acp", "s3:x-amz-grant-write", "s3:x-amz-grant-write-acp",
-    "s3:x-amz-metadata-directive",
+    "s3:authtype", "s3:delimiter", "s3:existingobjecttag/", "s3:if-match", "s3:if-none-match",
+    "s3:locationconstraint", "s3:max-keys", "s3:object-lock-legal-hold", "s3:object-lock-mode",
+    "s3:object-lock-remaining-retention-days", "s3:object-lock-retain-until-date", "s3:prefix",
+    "s3:requestobjecttag/", "s3:requestobjecttagkeys", "s3:signatureversion", "s3:versionid", "s3:x-amz-acl",
+    "s3:x-amz-content-sha256", "s3:x-amz-copy-source", "s3:x-amz-grant-full-control", "s3:x-amz-grant-read",
+    "s3:x-amz-grant-read-acp", "s3:x-amz-grant-write", "s3:x-amz-grant-write-acp", "s3:x-amz-metadata-directive",
     "s3:x-amz-object-ownership", "s3:x-amz-storage-class",
 )  # fmt: skip
 """The room's own keys; s3:resourceaccount and s3:tlsversion are the gateway's."""
@@ -215,7 +218,10 @@ _WRITE_KEYS = (
     ("if_none_match", "s3:if-none-match"),
     ("if_match", "s3:if-match"),
     ("object_ownership", "s3:x-amz-object-ownership"),
+    ("object_lock_mode", "s3:object-lock-mode"),
+    ("object_lock_legal_hold_status", "s3:object-lock-legal-hold"),
 )
+_LOCKS = (("retention", "Mode", "s3:object-lock-mode"), ("legal_hold", "Status", "s3:object-lock-legal-hold"))
 
 
 def of_write(call: Call, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -236,10 +242,31 @@ def of_write(call: Call, params: Mapping[str, Any]) -> dict[str, Any]:
         context["s3:RequestObjectTagKeys"] = [key for key, _ in pairs]
         for key, value in pairs:
             context[f"s3:RequestObjectTag/{key}"] = value
+    until = params.get("object_lock_retain_until_date")
+    if until is not None:
+        context.update(_of_date(call, until))
     configuration = params.get("create_bucket_configuration")
     if configuration and "LocationConstraint" in configuration:
         context["s3:LocationConstraint"] = configuration["LocationConstraint"]
     return context
+
+
+def of_lock(call: Call, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a retention or a legal hold that is put on an object."""
+    context = of_request(call, params)
+    for name, member, key in _LOCKS:
+        context[key] = (params.get(name) or {}).get(member)
+    until = (params.get("retention") or {}).get("RetainUntilDate")
+    return context if until is None else {**context, **_of_date(call, until)}
+
+
+def _of_date(call: Call, until: datetime | float) -> dict[str, Any]:
+    """Until when something is to be retained (S3 user guide, "Setting limits on retention periods with a bucket policy")."""
+    moment = seconds(until)
+    return {
+        "s3:object-lock-retain-until-date": to_iso8601_millis(moment),
+        "s3:object-lock-remaining-retention-days": ceil((moment - call.now) / 86_400),
+    }
 
 
 def new_bucket_tags(call: Call, params: Mapping[str, Any]) -> Any:

@@ -38,17 +38,6 @@ def get_bucket_replication(call: Call, bucket: str, expected_bucket_owner: str |
     raise errors.ReplicationConfigurationNotFoundError("The replication configuration was not found", BucketName=bucket)
 
 
-@operation(
-    Needs("s3:GetBucketObjectLockConfiguration", names.of_bucket), reads=True, anonymous=True, context=of_request
-)
-def get_object_lock_configuration(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> dict[str, Any]:
-    """Raises ObjectLockConfigurationNotFoundError."""
-    buckets.find(call, bucket, expected_bucket_owner)
-    raise errors.ObjectLockConfigurationNotFoundError(
-        "Object Lock configuration does not exist for this bucket", BucketName=bucket
-    )
-
-
 @operation(Needs("s3:GetBucketLogging", names.of_bucket), reads=True, anonymous=True, context=of_request)
 def get_bucket_logging(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> dict[str, Any]:
     """Access is not logged to a bucket."""

@@ -18,6 +18,7 @@ from awning.services.s3 import (
     conditions,
     errors,
     lists,
+    locks,
     names,
     objects,
     reading,
@@ -87,11 +88,15 @@ def _source(call: Call, found: Bucket, key: str, version: str | None) -> Object:
     Needs("s3:GetObjectVersion", names.of_source_version),
     Needs("s3:PutObjectTagging", names.of_tagged_object),
     Needs("s3:PutObjectAcl", names.of_acl_object),
+    Needs("s3:PutObjectRetention", names.of_retained_object),
+    Needs("s3:PutObjectLegalHold", names.of_held_object),
     honours={
         "acl": ALL,
         "checksum_algorithm": ALL,
         "metadata": ALL,
         "metadata_directive": ALL,
+        "object_lock_legal_hold_status": ALL,
+        "object_lock_mode": ALL,
         "storage_class": objects.STORAGE_CLASSES,
         "tagging_directive": ALL,
     },
@@ -123,6 +128,9 @@ async def copy_object(
     if_none_match: str | None = None,
     metadata: dict[str, str] | None = None,
     metadata_directive: str | None = None,
+    object_lock_legal_hold_status: str | None = None,
+    object_lock_mode: str | None = None,
+    object_lock_retain_until_date: Any = None,
     tagging_directive: str | None = None,
     storage_class: str | None = None,
     tagging: str | None = None,
@@ -130,13 +138,15 @@ async def copy_object(
     expected_bucket_owner: str | None = None,
     expected_source_bucket_owner: str | None = None,
 ) -> dict[str, Any]:
-    """Copy an object of at most 5 GB, with its metadata and tags, or with new ones."""
+    """Copy an object of at most 5 GB, with its metadata and tags, or with new ones; its lock is not copied."""
     wanted_acl = lists.asked(acl, (grant_full_control, grant_read, grant_read_acp, None, grant_write_acp))
     kept = (content_type, cache_control, content_disposition, content_encoding, content_language, expires, metadata)
     headers = objects.headers_of(*kept, website_redirect_location)
     tags = objects.tags_of(tagging)
     begun = buckets.number_of(call, bucket)
-    write = Write(bucket, begun, expected_bucket_owner, key, names.key_bytes(key), if_match, if_none_match, wanted_acl)
+    lock = locks.asked(call, object_lock_mode, object_lock_retain_until_date, object_lock_legal_hold_status)
+    raw_key = names.key_bytes(key)
+    write = Write(bucket, begun, expected_bucket_owner, key, raw_key, if_match, if_none_match, wanted_acl, lock)
     objects.early_checks(call, write)
     matching = (copy_source_if_match, copy_source_if_none_match)
     dates = (copy_source_if_modified_since, copy_source_if_unmodified_since)

@@ -10,7 +10,7 @@ from typing import Any
 
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
-from awning.services.s3 import buckets, conditions, errors, history, names, notifications, receiving, tables
+from awning.services.s3 import buckets, conditions, errors, history, locks, names, notifications, receiving, tables
 from awning.services.s3.bucket_tables import Bucket
 from awning.services.s3.conditions import of_request
 from awning.services.s3.history import Removed
@@ -28,6 +28,7 @@ NOTHING_MD5 = "d41d8cd98f00b204e9800998ecf8427e"
 @operation(
     Needs("s3:DeleteObject", names.of_current),
     Needs("s3:DeleteObjectVersion", names.of_version),
+    Needs("s3:BypassGovernanceRetention", names.of_bypass),
     anonymous=True,
     context=of_request,
 )
@@ -36,26 +37,28 @@ def delete_object(
     bucket: str,
     key: str,
     version_id: str | None = None,
+    bypass_governance_retention: bool | None = None,
     if_match: str | None = None,
     expected_bucket_owner: str | None = None,
 ) -> dict[str, Any]:
     """Delete an object or a version of it; with If-Match only if it is there and has this ETag."""
     found = buckets.find(call, bucket, expected_bucket_owner)
-    removed = _delete(call, found, key, version_id, if_match)
+    locks.check_bypass(call, found, bypass_governance_retention)
+    removed = _delete(call, found, key, version_id, if_match, bool(bypass_governance_retention))
     if removed is None:
         return {}
     return {"VersionId": removed.version, **({"DeleteMarker": True} if removed.marker else {})}
 
 
 def _delete(
-    call: Call, bucket: Bucket, key: str, version: str | None, if_match: str | None, told: bool = False
+    call: Call, bucket: Bucket, key: str, version: str | None, if_match: str | None, bypass: bool, told: bool = False
 ) -> Removed | None:
     """Delete what is there under a key; return None in a bucket that never was versioned.
 
-    told: that it is gone is told even where nothing was there.
+    bypass: governance does not count. told: that it is gone is told even where nothing was there.
     """
     if bucket.versioning is not None:
-        return _delete_versioned(call, bucket, key, version, if_match)
+        return _delete_versioned(call, bucket, key, version, if_match, bypass)
     if version is not None and history.wanted(version) != (None, None):
         raise errors.InvalidArgument("Invalid version id specified", "versionId", version)
     raw_key = names.key_bytes(key)
@@ -69,11 +72,13 @@ def _delete(
     return None
 
 
-def _delete_versioned(call: Call, bucket: Bucket, key: str, version: str | None, if_match: str | None) -> Removed:
+def _delete_versioned(
+    call: Call, bucket: Bucket, key: str, version: str | None, if_match: str | None, bypass: bool
+) -> Removed:
     """Delete a version for good, or, where none is named, hide all with a delete marker."""
     raw_key = names.key_bytes(key)
     if version is not None:
-        removed = history.remove(call, bucket, raw_key, version, if_match)
+        removed = history.remove(call, bucket, raw_key, version, if_match, bypass)
         if removed is not None and bucket.notification is not None:
             notifications.notify(call, bucket, "ObjectRemoved:Delete", key, version=version)
         return removed or Removed(version, False)
@@ -100,6 +105,7 @@ async def delete_objects(
     call: Call,
     bucket: str,
     delete: dict[str, Any],
+    bypass_governance_retention: bool | None = None,
     checksum_algorithm: str | None = None,
     expected_bucket_owner: str | None = None,
 ) -> dict[str, Any]:
@@ -110,6 +116,11 @@ async def delete_objects(
     asked = delete.get("Objects", [])
     if not 1 <= len(asked) <= MOST_KEYS:
         raise errors.MalformedXML
+    bypass = bool(bypass_governance_retention)
+    if not any(entry.get("VersionId") for entry in asked):
+        locks.check_bypass(
+            call, begun, bypass_governance_retention
+        )  # who empties any bucket by its versions sends it always
     quiet = bool(delete.get("Quiet"))
     deleted: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []
@@ -119,11 +130,14 @@ async def delete_objects(
             version = entry.get("VersionId")
             action = "s3:DeleteObject" if version is None else "s3:DeleteObjectVersion"
             context = None if version is None else conditions.of_version(call, version)
-            if call.allowed(action, names.object_arn(bucket, entry["Key"]), context).allowed:
+            arn = names.object_arn(bucket, entry["Key"])
+            if call.allowed(action, arn, context).allowed and (
+                not bypass or call.allowed("s3:BypassGovernanceRetention", arn, context).allowed
+            ):
                 wanted.append(entry)
             else:
                 failed.append({**_named(entry), "Code": "AccessDenied", "Message": "Access Denied"})
-        outcomes = await call.commit(_delete_slice, bucket, expected_bucket_owner, wanted) if wanted else []
+        outcomes = await call.commit(_delete_slice, bucket, expected_bucket_owner, wanted, bypass) if wanted else []
         for entry, outcome in zip(wanted, outcomes, strict=True):
             if "Code" in outcome:
                 failed.append({**_named(entry), **outcome})
@@ -143,7 +157,9 @@ def _shown(removed: Removed | None) -> dict[str, Any]:
     return {"DeleteMarker": True, "DeleteMarkerVersionId": removed.version}
 
 
-def _delete_slice(call: Call, bucket: str, owner: str | None, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _delete_slice(
+    call: Call, bucket: str, owner: str | None, entries: list[dict[str, Any]], bypass: bool
+) -> list[dict[str, Any]]:
     """Delete in one batch; return of each entry the code and message of its refusal, or what its reply adds."""
     found = buckets.find(call, bucket, owner)
     outcomes: list[dict[str, Any]] = []
@@ -151,7 +167,7 @@ def _delete_slice(call: Call, bucket: str, owner: str | None, entries: list[dict
         version = entry.get("VersionId")
         try:
             # S3 tells of each key of a DeleteObjects, there or not.
-            removed = _delete(call, found, entry["Key"], version, entry.get("ETag"), told=True)
+            removed = _delete(call, found, entry["Key"], version, entry.get("ETag"), bypass, told=True)
         except errors.InvalidArgument:
             gone = errors.NoSuchVersion(entry["Key"], str(version))
             outcomes.append({"Code": gone.code, "Message": gone.message})

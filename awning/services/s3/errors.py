@@ -101,8 +101,10 @@ class IncompleteBody(ServiceError):
 
 
 class InvalidArgument(ServiceError):
-    def __init__(self, message: str, name: str, value: Any) -> None:
-        super().__init__(message, ArgumentName=name, ArgumentValue=str(value))
+    """`value`: None where S3 tells the argument's name alone."""
+
+    def __init__(self, message: str, name: str, value: Any = None) -> None:
+        super().__init__(message, ArgumentName=name, **({} if value is None else {"ArgumentValue": str(value)}))
 
 
 class InvalidDestinations(ServiceError):
@@ -127,6 +129,10 @@ class InvalidBucketAclWithBlockPublicAccessError(ServiceError):
 class InvalidBucketAclWithObjectOwnership(ServiceError):
     def __init__(self) -> None:
         super().__init__("Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting")
+
+
+class InvalidBucketState(ServiceError):
+    status = 409
 
 
 class InvalidBucketName(ServiceError):
@@ -304,6 +310,13 @@ class NoSuchLifecycleConfiguration(ServiceError):
     status = 404
 
 
+class NoSuchObjectLockConfiguration(ServiceError):
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__("The specified object does not have a ObjectLock configuration")
+
+
 class NoSuchPublicAccessBlockConfiguration(ServiceError):
     status = 404
 
@@ -355,6 +368,9 @@ class NotModified(ServiceError):
 
 class ObjectLockConfigurationNotFoundError(ServiceError):
     status = 404
+
+    def __init__(self, bucket: str) -> None:
+        super().__init__("Object Lock configuration does not exist for this bucket", BucketName=bucket)
 
 
 class OperationAborted(ServiceError):

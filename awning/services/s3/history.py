@@ -14,6 +14,7 @@ from awning.services.s3 import (
     conditions,
     errors,
     event_records,
+    locks,
     tables,
     version_ids,
     version_tables,
@@ -54,10 +55,13 @@ def hide(call: Call, bucket: Bucket, key: bytes, current: bool) -> Removed:
     return Removed(version or version_ids.NULL, True)
 
 
-def remove(call: Call, bucket: Bucket, key: bytes, version: str, if_match: str | None) -> Removed | None:
+def remove(
+    call: Call, bucket: Bucket, key: bytes, version: str, if_match: str | None, bypass: bool = False
+) -> Removed | None:
     """Delete one version for good; None where it is gone already. What is the newest then is current again.
 
-    Raises InvalidArgument for an id that never was, PreconditionFailed, NoSuchKey.
+    bypass: governance does not protect it. Raises InvalidArgument for an id that never was, PreconditionFailed, NoSuchKey;
+    AccessDenied where it is locked.
     """
     db, number = call.db, bucket.bucket
     place = version_tables.place_of(db, number, key, *wanted(version))
@@ -66,6 +70,8 @@ def remove(call: Call, bucket: Bucket, key: bytes, version: str, if_match: str |
         conditions.check_write(key.decode("utf-8", "surrogateescape"), etag, if_match, None)
     if place is None:
         return None
+    if place.content is not None:
+        locks.check_removal(call, bucket, place.content, bypass)
     if place.current:
         version_tables.remove_current(db, number, key)
         version_tables.promote(db, number, key)
@@ -118,6 +124,8 @@ def _drop_null(call: Call, bucket: Bucket, key: bytes) -> bool:
     place = version_tables.place_of(db, number, key, None, None)
     if place is None:
         return False
+    if place.content is not None:
+        locks.check_removal(call, bucket, place.content, bypass=False)
     if place.current:
         version_tables.remove_current(db, number, key)
     else:

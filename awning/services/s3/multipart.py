@@ -23,6 +23,7 @@ from awning.services.s3 import (
     errors,
     history,
     lists,
+    locks,
     names,
     notifications,
     objects,
@@ -79,11 +80,15 @@ def _kind(algorithm: str | None, type_: str | None) -> int:
     Needs("s3:PutObject", names.of_object),
     Needs("s3:PutObjectTagging", names.of_tagged_object),
     Needs("s3:PutObjectAcl", names.of_acl_object),
+    Needs("s3:PutObjectRetention", names.of_retained_object),
+    Needs("s3:PutObjectLegalHold", names.of_held_object),
     honours={
         "acl": ALL,
         "checksum_algorithm": ALL,
         "checksum_type": ALL,
         "metadata": ALL,
+        "object_lock_legal_hold_status": ALL,
+        "object_lock_mode": ALL,
         "storage_class": objects.STORAGE_CLASSES,
     },
     anonymous=True,
@@ -105,6 +110,9 @@ def create_multipart_upload(
     grant_read_acp: str | None = None,
     grant_write_acp: str | None = None,
     metadata: dict[str, str] | None = None,
+    object_lock_legal_hold_status: str | None = None,
+    object_lock_mode: str | None = None,
+    object_lock_retain_until_date: Any = None,
     storage_class: str | None = None,
     tagging: str | None = None,
     website_redirect_location: str | None = None,
@@ -118,6 +126,8 @@ def create_multipart_upload(
     kept = (content_type, cache_control, content_disposition, content_encoding, content_language, expires, metadata)
     headers = objects.headers_of(*kept, website_redirect_location)
     found = buckets.find(call, bucket, expected_bucket_owner)
+    lock = locks.asked(call, object_lock_mode, object_lock_retain_until_date, object_lock_legal_hold_status)
+    locks.check_write(call, found, lock)
     # Ids grow with time: uploads of one key are listed in the order in which they were opened.
     upload_id = f"{int(call.now * 1000):011x}{call.new_token(48)}"
     initiator = orjson.dumps({"ID": _initiator(call)})
@@ -136,6 +146,8 @@ def create_multipart_upload(
     )
     extras = owners.merged(None, owners.of_new(call, found, key, wanted_acl))
     tags = objects.tags_of(tagging)
+    if lock is not None:
+        extras = locks.with_lock(extras, lock)
     upload_tables.insert_upload(call.db, found.bucket, names.key_bytes(key), upload, headers, tags, extras)
     result = {"Bucket": bucket, "Key": key, "UploadId": upload_id}
     if checksum_algorithm is not None:
@@ -172,6 +184,14 @@ def _for_part(upload: Upload, wanted: Wanted) -> tuple[Wanted, Algorithm | None]
             f"Checksum Type mismatch occurred, expected checksum Type: {own.name.lower()}, actual checksum Type: {actual}"
         )
     return Wanted(own), None
+
+
+def _check_unverified(call: Call, bucket: str, owner: str | None, upload: Upload) -> None:
+    """Refuse a part without a digest where the object will be locked. Raises InvalidRequest."""
+    assert upload.content is not None
+    lock = locks.of_extras(tables.extras_of_content(call.db, upload.content))
+    found = buckets.find(call, bucket, owner)
+    locks.check_write(call, found, None if lock == locks.Lock() else lock, verified=False, part=True)
 
 
 def publish_part(
@@ -219,6 +239,8 @@ async def upload_part(
     upload = open_upload(call, bucket, expected_bucket_owner, key, upload_id)
     if call.body is not None:
         receiving.check_length(call.body)
+    if md5 is None and not wanted.asked:
+        _check_unverified(call, bucket, expected_bucket_owner, upload)
     computed, further = _for_part(upload, wanted)
     received = await receiving.receive(call, computed, md5, further=further)
     shown = checksums.shown(checksums.kind_of(computed.algorithm, checksums.FULL_OBJECT), received.checksum)
@@ -407,6 +429,9 @@ def publish_upload(
     conditions.check_write(key, old[0] if old else None, if_match, if_none_match)
     upload_tables.drop_parts(db, call.blobs, upload.content, plan.unused)
     now = int(call.now)
+    if found.settings is not None:
+        extras = tables.extras_of_content(db, upload.content)
+        tables.set_extras(db, upload.content, locks.on_new(call, found, locks.of_extras(extras), extras))
     row = (plan.size, now, plan.etag, upload.kind, upload.storage_class, upload.content)
     version = None
     if found.versioning is None:

@@ -119,6 +119,22 @@ def of_version(call: Call, params: Mapping[str, Any]) -> str | None:
     return of_object(call, params) if params.get("version_id") is not None else None
 
 
+def of_bypass(call: Call, params: Mapping[str, Any]) -> str | None:
+    """For Needs: the object's ARN, where governance is to be bypassed."""
+    return of_object(call, params) if params.get("bypass_governance_retention") else None
+
+
+def of_retained_object(call: Call, params: Mapping[str, Any]) -> str | None:
+    """For Needs: the object's ARN, where the call brings a retention."""
+    asked = params.get("object_lock_mode") or params.get("object_lock_retain_until_date")
+    return of_object(call, params) if asked else None
+
+
+def of_held_object(call: Call, params: Mapping[str, Any]) -> str | None:
+    """For Needs: the object's ARN, where the call brings a legal hold."""
+    return of_object(call, params) if params.get("object_lock_legal_hold_status") else None
+
+
 def copy_source(text: str) -> tuple[str, str, str | None]:
     """Return bucket, key and version id of an x-amz-copy-source value: `/bucket/key?versionId=id`, URL-encoded, its first slash
     optional."""

@@ -19,6 +19,7 @@ from awning.services.s3 import (
     errors,
     history,
     lists,
+    locks,
     names,
     notifications,
     owners,
@@ -30,6 +31,7 @@ from awning.services.s3 import (
 from awning.services.s3.bucket_tables import Bucket
 from awning.services.s3.conditions import of_request, of_write
 from awning.services.s3.lists import Asked
+from awning.services.s3.locks import Lock
 from awning.services.s3.receiving import Received
 from awning.services.s3.tables import NewContent
 from awning.services.s3.version_tables import Marker
@@ -98,7 +100,8 @@ def new_content(
 
 class Write(NamedTuple):
     """What a write is about. `begun`: the number of the bucket that was there at the beginning; another of its name gets nothing.
-    `owner`: of the bucket, as the client expects it. `acl`: the list that the client asks for."""
+    `owner`: of the bucket, as the client expects it. `acl`: the list that the client asks for; `lock`: the lock. `verified`: the
+    request brings a digest of its body, or has none."""
 
     bucket: str
     begun: int
@@ -108,6 +111,8 @@ class Write(NamedTuple):
     if_match: str | None
     if_none_match: str | None
     acl: Asked | None = None
+    lock: Lock | None = None
+    verified: bool = True
 
 
 def publish(call: Call, write: Write, content: NewContent, event: str) -> tuple[int, str | None]:
@@ -116,7 +121,7 @@ def publish(call: Call, write: Write, content: NewContent, event: str) -> tuple[
     event: what is told of it ("ObjectCreated:Put"). Raises NoSuchBucket.
     """
     db = call.db
-    bucket, begun, owner, key, raw_key, if_match, if_none_match, acl = write
+    bucket, begun, owner, key, raw_key, if_match, if_none_match, acl, lock, verified = write
     place = tables.find_place(db, bucket, raw_key)
     if place is None or place[0].bucket != begun:
         raise errors.NoSuchBucket(bucket)
@@ -128,6 +133,9 @@ def publish(call: Call, write: Write, content: NewContent, event: str) -> tuple[
         further = owners.of_new(call, found, key, acl)
         if further:
             content = content._replace(extras=owners.merged(content.extras, further))
+    if found.settings is not None or lock is not None:
+        locks.check_write(call, found, lock, verified)
+        content = content._replace(extras=locks.on_new(call, found, lock, content.extras))
     now = int(call.now)
     if found.versioning is None and old is not None and tables.replace_content(db, old[1], content):
         number = old[1]
@@ -148,7 +156,16 @@ def publish(call: Call, write: Write, content: NewContent, event: str) -> tuple[
     Needs("s3:PutObject", names.of_object),
     Needs("s3:PutObjectTagging", names.of_tagged_object),
     Needs("s3:PutObjectAcl", names.of_acl_object),
-    honours={"acl": ALL, "checksum_algorithm": ALL, "metadata": ALL, "storage_class": STORAGE_CLASSES},
+    Needs("s3:PutObjectRetention", names.of_retained_object),
+    Needs("s3:PutObjectLegalHold", names.of_held_object),
+    honours={
+        "acl": ALL,
+        "checksum_algorithm": ALL,
+        "metadata": ALL,
+        "object_lock_legal_hold_status": ALL,
+        "object_lock_mode": ALL,
+        "storage_class": STORAGE_CLASSES,
+    },
     anonymous=True,
     context=of_write,
 )
@@ -183,6 +200,9 @@ async def put_object(
     if_match: str | None = None,
     if_none_match: str | None = None,
     metadata: dict[str, str] | None = None,
+    object_lock_legal_hold_status: str | None = None,
+    object_lock_mode: str | None = None,
+    object_lock_retain_until_date: Any = None,
     storage_class: str | None = None,
     tagging: str | None = None,
     website_redirect_location: str | None = None,
@@ -196,9 +216,21 @@ async def put_object(
     md5 = checksums.content_md5(content_md5)
     wanted_acl = lists.asked(acl, (grant_full_control, grant_read, grant_read_acp, None, grant_write_acp))
     begun = buckets.number_of(call, bucket)
+<<<<<<< HEAD
     write = Write(bucket, begun, expected_bucket_owner, key, names.key_bytes(key), if_match, if_none_match, wanted_acl)
     kept = (content_type, cache_control, content_disposition, content_encoding, content_language, expires, metadata)
     headers = headers_of(*kept, website_redirect_location)
+=======
+    lock = locks.asked(call, object_lock_mode, object_lock_retain_until_date, object_lock_legal_hold_status)
+    verified = wanted.asked or md5 is not None
+    raw_key = names.key_bytes(key)
+    write = Write(
+        bucket, begun, expected_bucket_owner, key, raw_key, if_match, if_none_match, wanted_acl, lock, verified
+    )
+    headers = headers_of(
+        content_type, cache_control, content_disposition, content_encoding, content_language, expires, metadata
+    )
+>>>>>>> 11de433 (S3: object lock: default retention, retention, legal holds, and who may bypass them)
     tags = tags_of(tagging) if tagging else None
     whole = receiving.is_small(call.body)
     if whole is not None:
@@ -221,6 +253,7 @@ def early_checks(call: Call, write: Write) -> Bucket:
         owners.of_new(call, found, write.key, write.acl)
     if call.body is not None:
         receiving.check_length(call.body)
+    locks.check_write(call, found, write.lock, write.verified)
     if write.if_match is not None or write.if_none_match is not None:
         old = tables.etag_and_content(call.db, found.bucket, write.raw_key)
         conditions.check_write(write.key, old[0] if old else None, write.if_match, write.if_none_match)

@@ -17,7 +17,7 @@ import orjson
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
 from awning.net.messages import FileSlice
-from awning.services.s3 import checksums, conditions, errors, names, objects, upload_tables
+from awning.services.s3 import checksums, conditions, errors, locks, names, objects, upload_tables
 from awning.services.s3.conditions import of_request
 from awning.services.s3.tables import Object
 from awning.store.threads import in_thread
@@ -260,6 +260,8 @@ def get_object(
     ):
         raise _not_modified(found)
     result, first, end = _describe(found, range, part_number, checksum_mode)
+    if found.extras is not None:
+        result.update(locks.shown(call, bucket, key, found.extras))
     disposition = (response_cache_control, response_content_disposition, response_content_encoding)
     _override(call, result, (*disposition, response_content_language, response_content_type, response_expires))
     result["Body"] = body_of(call, found, first, end)
@@ -301,6 +303,8 @@ def head_object(
     ):
         raise _not_modified(found)
     result, _, _ = _describe(found, range, part_number, checksum_mode)
+    if found.extras is not None:
+        result.update(locks.shown(call, bucket, key, found.extras))
     disposition = (response_cache_control, response_content_disposition, response_content_encoding)
     _override(call, result, (*disposition, response_content_language, response_content_type, response_expires))
     return result

@@ -196,6 +196,12 @@ def extras_by_key(db: sqlite3.Connection, bucket: int, keys: Sequence[bytes]) ->
     return db.execute(query, (bucket, *keys)).fetchall()
 
 
+def extras_of_content(db: sqlite3.Connection, content: int) -> bytes | None:
+    """Return what a content has that only few have, as JSON."""
+    row = db.execute("SELECT extras FROM contents WHERE content = ?", (content,)).fetchone()
+    return row[0] if row else None
+
+
 def set_extras(db: sqlite3.Connection, content: int, extras: bytes | None) -> None:
     db.execute("UPDATE contents SET extras = ? WHERE content = ?", (extras, content))
 

@@ -16,6 +16,7 @@ from awning.services.s3 import (
     errors,
     history,
     listing,
+    locks,
     names,
     owners,
     receiving,
@@ -51,6 +52,10 @@ def put_bucket_versioning(
         raise errors.IllegalVersioningConfigurationException
     if status not in _STATES:
         raise errors.MalformedXML
+    if status != history.ENABLED and locks.of_bucket(call, found) is not None:
+        raise errors.InvalidBucketState(
+            "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed."
+        )
     bucket_tables.set_versioning(call.db, found.bucket, status)
     call.after(call.memory.known.clear)
 
