@@ -216,21 +216,14 @@ async def put_object(
     md5 = checksums.content_md5(content_md5)
     wanted_acl = lists.asked(acl, (grant_full_control, grant_read, grant_read_acp, None, grant_write_acp))
     begun = buckets.number_of(call, bucket)
-<<<<<<< HEAD
-    write = Write(bucket, begun, expected_bucket_owner, key, names.key_bytes(key), if_match, if_none_match, wanted_acl)
-    kept = (content_type, cache_control, content_disposition, content_encoding, content_language, expires, metadata)
-    headers = headers_of(*kept, website_redirect_location)
-=======
     lock = locks.asked(call, object_lock_mode, object_lock_retain_until_date, object_lock_legal_hold_status)
     verified = wanted.asked or md5 is not None
     raw_key = names.key_bytes(key)
     write = Write(
         bucket, begun, expected_bucket_owner, key, raw_key, if_match, if_none_match, wanted_acl, lock, verified
     )
-    headers = headers_of(
-        content_type, cache_control, content_disposition, content_encoding, content_language, expires, metadata
-    )
->>>>>>> 11de433 (S3: object lock: default retention, retention, legal holds, and who may bypass them)
+    kept = (content_type, cache_control, content_disposition, content_encoding, content_language, expires, metadata)
+    headers = headers_of(*kept, website_redirect_location)
     tags = tags_of(tagging) if tagging else None
     whole = receiving.is_small(call.body)
     if whole is not None:

@@ -185,12 +185,7 @@ UNSUPPORTED: list[tuple[str, dict[str, Any]]] = [
     ("put_object", {"Key": "k", "ServerSideEncryption": "AES256"}),
     ("put_object", {"Key": "k", "StorageClass": "GLACIER"}),
     ("put_object", {"Key": "k", "WriteOffsetBytes": 0}),
-<<<<<<< HEAD
-    ("put_object", {"Key": "k", "ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": 1_900_000_000}),
-=======
     ("put_object", {"Key": "k", "ObjectLockEventHold": "ON"}),
-    ("put_object", {"Key": "k", "WebsiteRedirectLocation": "/x"}),
->>>>>>> 11de433 (S3: object lock: default retention, retention, legal holds, and who may bypass them)
     ("put_bucket_versioning", {"VersioningConfiguration": {"Status": "Enabled", "MFADelete": "Enabled"}}),
     ("put_bucket_versioning", {"VersioningConfiguration": {"Status": "Enabled"}, "MFA": "1234 123456"}),
     ("delete_object", {"Key": "there", "MFA": "1234 123456"}),
