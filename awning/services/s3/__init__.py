@@ -15,6 +15,7 @@ from awning.services.s3 import (
     copying,
     cors,
     deleting,
+    lifecycle,
     listing,
     locking,
     multipart,
@@ -22,12 +23,15 @@ from awning.services.s3 import (
     objects,
     policies,
     reading,
+    restoring,
     tables,
     uploads,
     versions,
     websites,
 )
+from awning.services.s3.lifecycle_work import walk_lifecycles
 from awning.services.s3.memory import Memory
+from awning.services.s3.restoring import finish_restores
 from awning.services.s3.schema import SCHEMA
 from awning.services.s3.work import forget_completed, sweep_deleted
 
@@ -65,6 +69,8 @@ SERVICE = Service(
         notifications,
         cors,
         websites,
+        lifecycle,
+        restoring,
     ),
     schema=SCHEMA,
     memory=Memory,
@@ -72,7 +78,12 @@ SERVICE = Service(
     cors=cors.answer,
     site=websites.visit,
     condition_keys=conditions.KEYS,
-    work=(Work("sweep_deleted", sweep_deleted, every=1.0), Work("forget_completed", forget_completed, every=3600.0)),
+    work=(
+        Work("walk_lifecycles", walk_lifecycles, every=1.0),
+        Work("finish_restores", finish_restores, every=1.0),
+        Work("sweep_deleted", sweep_deleted, every=1.0),
+        Work("forget_completed", forget_completed, every=3600.0),
+    ),
     keeps=lambda call, blobs: tables.known_blobs(call.db, blobs),
     global_=True,
     gauges=gauges,

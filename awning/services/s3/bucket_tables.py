@@ -44,6 +44,12 @@ def find_bucket(db: sqlite3.Connection, name: str) -> Bucket | None:
     return Bucket._make(row) if row else None
 
 
+def bucket_of(db: sqlite3.Connection, number: int) -> Bucket | None:
+    """As find_bucket(), by the bucket's number."""
+    row = db.execute(f"{_BUCKET} WHERE bucket = ?", (number,)).fetchone()
+    return Bucket._make(row) if row else None
+
+
 def insert_bucket(db: sqlite3.Connection, name: str, account: str, region: str, now: int, tags: bytes | None) -> None:
     cursor = db.execute(
         "INSERT INTO buckets (name, account, region, created, block, tags) VALUES (?, ?, ?, ?, ?, ?)",

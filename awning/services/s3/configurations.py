@@ -13,15 +13,6 @@ from awning.services.s3 import buckets, errors, names
 from awning.services.s3.conditions import of_request
 
 
-@operation(Needs("s3:GetLifecycleConfiguration", names.of_bucket), reads=True, anonymous=True, context=of_request)
-def get_bucket_lifecycle_configuration(
-    call: Call, bucket: str, expected_bucket_owner: str | None = None
-) -> dict[str, Any]:
-    """Raises NoSuchLifecycleConfiguration."""
-    buckets.find(call, bucket, expected_bucket_owner)
-    raise errors.NoSuchLifecycleConfiguration("The lifecycle configuration does not exist", BucketName=bucket)
-
-
 @operation(Needs("s3:GetEncryptionConfiguration", names.of_bucket), reads=True, anonymous=True, context=of_request)
 def get_bucket_encryption(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> dict[str, Any]:
     """Raises ServerSideEncryptionConfigurationNotFoundError: nothing is encrypted at rest here."""

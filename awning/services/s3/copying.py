@@ -23,6 +23,7 @@ from awning.services.s3 import (
     objects,
     reading,
     receiving,
+    storage_classes,
     tables,
     version_ids,
 )
@@ -52,7 +53,7 @@ def source_of(
     since: Any,
     unmodified_since: Any,
 ) -> Source:
-    """Return a copy's source. Raises NoSuchKey, NoSuchVersion, PreconditionFailed.
+    """Return a copy's source. Raises NoSuchKey, NoSuchVersion, PreconditionFailed, InvalidObjectState.
 
     A source bucket may be in any region.
     """
@@ -64,6 +65,7 @@ def source_of(
         raise errors.AccessDenied("Access Denied")
     source = _source(call, found, key, version)
     conditions.check_copy(source.etag, source.modified, if_match, if_none_match, since, unmodified_since)
+    storage_classes.check_readable(source.storage_class, source.extras, call.now, copied=True)
     return Source(bucket, key, version is not None, source)
 
 
@@ -97,7 +99,7 @@ def _source(call: Call, found: Bucket, key: str, version: str | None) -> Object:
         "metadata_directive": ALL,
         "object_lock_legal_hold_status": ALL,
         "object_lock_mode": ALL,
-        "storage_class": objects.STORAGE_CLASSES,
+        "storage_class": ALL,
         "tagging_directive": ALL,
     },
     anonymous=True,
@@ -140,6 +142,7 @@ async def copy_object(
 ) -> dict[str, Any]:
     """Copy an object of at most 5 GB, with its metadata and tags, or with new ones; its lock is not copied."""
     wanted_acl = lists.asked(acl, (grant_full_control, grant_read, grant_read_acp, None, grant_write_acp))
+    storage_classes.check(storage_class)
     kept = (content_type, cache_control, content_disposition, content_encoding, content_language, expires, metadata)
     headers = objects.headers_of(*kept, website_redirect_location)
     tags = objects.tags_of(tagging)
@@ -166,12 +169,11 @@ async def copy_object(
     received = await receiving.receive(call, wanted, None, blocks)
     kind = checksums.kind_of(wanted.algorithm, checksums.FULL_OBJECT)
     content = objects.new_content(received, kind, headers, tags, storage_class)
-    modified, version = await receiving.commit(
-        call, content.stored, objects.publish, write, content, "ObjectCreated:Copy"
-    )
-    shown = {"ETag": content.etag, "LastModified": modified, **checksums.shown(kind, content.checksum)}
-    versions = {"VersionId": version, "CopySourceVersionId": source.version}
-    return {"CopyObjectResult": shown, **{name: value for name, value in versions.items() if value is not None}}
+    done = await receiving.commit(call, content.stored, objects.publish, write, content, "ObjectCreated:Copy")
+    shown = {"ETag": content.etag, "LastModified": done.modified, **checksums.shown(kind, content.checksum)}
+    versions = {"VersionId": done.version, "CopySourceVersionId": source.version}
+    about = {name: value for name, value in versions.items() if value is not None}
+    return {"CopyObjectResult": shown, **about, **done.lifecycle}
 
 
 def _check_itself(directive: str | None, storage_class: str | None, source: Object) -> None:

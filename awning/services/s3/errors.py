@@ -150,6 +150,15 @@ class InvalidLocationConstraint(ServiceError):
         super().__init__("The specified location-constraint is not valid", LocationConstraint=value)
 
 
+class InvalidObjectState(ServiceError):
+    """The object lies in an archive, or does not."""
+
+    status = 403
+
+    def __init__(self, message: str, storage_class: str) -> None:
+        super().__init__(message, StorageClass=storage_class)
+
+
 class InvalidPart(ServiceError):
     def __init__(self, upload_id: str, number: int, etag: str) -> None:
         super().__init__(
@@ -203,6 +212,11 @@ class InvalidRedirectLocation(ServiceError):
 
 class InvalidRequest(ServiceError):
     pass
+
+
+class InvalidStorageClass(ServiceError):
+    def __init__(self, storage_class: str) -> None:
+        super().__init__("The storage class you specified is not valid", StorageClassRequested=storage_class)
 
 
 class InvalidTag(ServiceError):
@@ -404,6 +418,13 @@ class PreconditionFailed(ServiceError):
 
 class ReplicationConfigurationNotFoundError(ServiceError):
     status = 404
+
+
+class RestoreAlreadyInProgress(ServiceError):
+    status = 409
+
+    def __init__(self) -> None:
+        super().__init__("Object restore is already in progress")
 
 
 class ServerSideEncryptionConfigurationNotFoundError(ServiceError):

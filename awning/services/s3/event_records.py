@@ -21,19 +21,19 @@ _FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
     "ObjectCreated": ("Put", "Post", "Copy", "CompleteMultipartUpload"),
     "ObjectRemoved": ("Delete", "DeleteMarkerCreated"),
     "ObjectTagging": ("Put", "Delete"),
+    "ObjectRestore": ("Post", "Completed", "Delete"),
+    "LifecycleExpiration": ("Delete", "DeleteMarkerCreated"),
 }
-_ACL: Final = "ObjectAcl:Put"
-_LOST: Final = "ReducedRedundancyLostObject"
+_SINGLE: Final = ("LifecycleTransition", "ObjectAcl:Put", "ReducedRedundancyLostObject")
 
 MEANS: Final[Mapping[str, frozenset[str]]] = {
     **{f"s3:{family}:*": frozenset(f"{family}:{kind}" for kind in kinds) for family, kinds in _FAMILIES.items()},
     **{f"s3:{family}:{kind}": frozenset({f"{family}:{kind}"}) for family, kinds in _FAMILIES.items() for kind in kinds},
-    f"s3:{_ACL}": frozenset({_ACL}),
-    f"s3:{_LOST}": frozenset({_LOST}),
+    **{f"s3:{event}": frozenset({event}) for event in _SINGLE},
 }
 """What a configuration may name, and the events that it means: all that can come about here. Lost objects never do."""
 
-_SEQUENCED: Final = ("ObjectCreated", "ObjectRemoved")
+_SEQUENCED: Final = ("ObjectCreated", "ObjectRemoved", "LifecycleExpiration")
 _VERSIONS: Final = {"ObjectCreated": "2.1", "ObjectRemoved": "2.1"}
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -169,8 +169,11 @@ def object_part(
     return part
 
 
-def message(event: str, target: str, place: Place, cause: Cause, part: Mapping[str, Any]) -> str:
-    """Return the message that tells one event, in the documented order of members. `target`: the configuration's id."""
+def message(
+    event: str, target: str, place: Place, cause: Cause, part: Mapping[str, Any], more: Mapping[str, Any] | None = None
+) -> str:
+    """Return the message that tells one event, in the documented order of members. `target`: the configuration's id; `more`:
+    what its record has besides."""
     record = {
         "eventVersion": _VERSIONS.get(event.partition(":")[0], "2.3"),
         "eventSource": "aws:s3",
@@ -190,6 +193,7 @@ def message(event: str, target: str, place: Place, cause: Cause, part: Mapping[s
             },
             "object": part,
         },
+        **(more or {}),
     }
     return orjson.dumps({"Records": [record]}).decode()
 
@@ -213,7 +217,9 @@ def when(now: float) -> str:
 
 
 def principal_id(principal: Principal) -> str:
-    """Who caused an event, as records call them: AWS:AIDA… for a user, AWS:AROA…:session for a role's session."""
+    """Who caused an event, as records call them: AWS:AIDA… for a user, AWS:AROA…:session for a role's session; S3 by its name."""
+    if principal.kind == "service":
+        return principal.arn
     return "Anonymous" if principal.kind == "anonymous" else f"AWS:{principal.user_id}"
 
 

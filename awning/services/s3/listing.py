@@ -14,7 +14,16 @@ from urllib.parse import quote
 
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
-from awning.services.s3 import buckets, checksums, errors, names, owners, tables
+from awning.services.s3 import (
+    buckets,
+    checksums,
+    errors,
+    lifecycle_tables,
+    names,
+    owners,
+    storage_classes,
+    tables,
+)
 from awning.services.s3.bucket_tables import Bucket
 from awning.services.s3.conditions import of_listing
 
@@ -136,6 +145,28 @@ def _owners(call: Call, bucket: Bucket, page: Page) -> tuple[dict[str, str], Map
     return {"ID": names.owner_id(bucket.account)}, owners.of_keys(call, bucket, (row[0] for row in page.rows))
 
 
+def asks_for_restores(attributes: list[str] | None) -> bool:
+    """Say whether a listing is to show restores, the one optional attribute there is. Raises InvalidArgument for another."""
+    for name in attributes or ():
+        if name != "RestoreStatus":
+            raise errors.InvalidArgument("Invalid attribute name specified.", "x-amz-optional-object-attributes", name)
+    return bool(attributes)
+
+
+def _add_restores(
+    call: Call, bucket: int, page: Page, shown: list[dict[str, Any]], attributes: list[str] | None
+) -> None:
+    """Add to a page's entries what there is to be said of those that are restored, where it is to be."""
+    if not asks_for_restores(attributes):
+        return
+    for row, entry in zip(page.rows, shown, strict=True):
+        if row[5] in storage_classes.ARCHIVES:
+            restore = storage_classes.restore_of(lifecycle_tables.extras_of(call.db, bucket, row[0]))
+            status = storage_classes.status(restore, call.now)
+            if status is not None:
+                entry["RestoreStatus"] = status
+
+
 def text_of(raw: bytes, url: bool) -> str:
     """Return a key or prefix as a reply writes it."""
     if url and _PLAIN(raw) is None:
@@ -167,7 +198,7 @@ def raw_of(text: str | None) -> bytes:
 @operation(
     Needs("s3:ListBucket", names.of_bucket),
     reads=True,
-    honours={"encoding_type": ALL},
+    honours={"encoding_type": ALL, "optional_object_attributes": ALL},
     anonymous=True,
     context=of_listing,
 )
@@ -180,6 +211,7 @@ def list_objects(
     max_keys: int | None = None,
     prefix: str | None = None,
     expected_bucket_owner: str | None = None,
+    optional_object_attributes: list[str] | None = None,
 ) -> dict[str, Any]:
     """List a bucket's objects, the first version of the operation: pages are continued by `marker`."""
     found = buckets.find(call, bucket, expected_bucket_owner)
@@ -194,6 +226,7 @@ def list_objects(
         "Contents": contents(page, url, *_owners(call, found, page)),
         "CommonPrefixes": [{"Prefix": text_of(p, url)} for p in page.prefixes],
     }
+    _add_restores(call, found.bucket, page, result["Contents"], optional_object_attributes)
     if delimiter:
         result["Delimiter"] = text_of(raw_of(delimiter), url)
         if page.last is not None:
@@ -206,7 +239,7 @@ def list_objects(
 @operation(
     Needs("s3:ListBucket", names.of_bucket),
     reads=True,
-    honours={"encoding_type": ALL},
+    honours={"encoding_type": ALL, "optional_object_attributes": ALL},
     anonymous=True,
     context=of_listing,
 )
@@ -221,6 +254,7 @@ def list_objects_v2(
     fetch_owner: bool | None = None,
     start_after: str | None = None,
     expected_bucket_owner: str | None = None,
+    optional_object_attributes: list[str] | None = None,
 ) -> dict[str, Any]:
     """List a bucket's objects; a page is continued by its token, which wins over `start_after`."""
     found = buckets.find(call, bucket, expected_bucket_owner)
@@ -236,6 +270,7 @@ def list_objects_v2(
         "Contents": contents(page, url, *(_owners(call, found, page) if fetch_owner else (None, {}))),
         "CommonPrefixes": [{"Prefix": text_of(p, url)} for p in page.prefixes],
     }
+    _add_restores(call, found.bucket, page, result["Contents"], optional_object_attributes)
     if delimiter:
         result["Delimiter"] = text_of(raw_of(delimiter), url)
     if start_after:

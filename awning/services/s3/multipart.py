@@ -22,6 +22,8 @@ from awning.services.s3 import (
     copying,
     errors,
     history,
+    lifecycle,
+    lifecycle_tables,
     lists,
     locks,
     names,
@@ -30,6 +32,7 @@ from awning.services.s3 import (
     owners,
     reading,
     receiving,
+    storage_classes,
     tables,
     upload_tables,
 )
@@ -89,7 +92,7 @@ def _kind(algorithm: str | None, type_: str | None) -> int:
         "metadata": ALL,
         "object_lock_legal_hold_status": ALL,
         "object_lock_mode": ALL,
-        "storage_class": objects.STORAGE_CLASSES,
+        "storage_class": ALL,
     },
     anonymous=True,
     context=of_write,
@@ -122,6 +125,7 @@ def create_multipart_upload(
 ) -> dict[str, Any]:
     """Open an upload; what the object will be like is said now."""
     wanted_acl = lists.asked(acl, (grant_full_control, grant_read, grant_read_acp, None, grant_write_acp))
+    storage_classes.check(storage_class)
     kind = _kind(checksum_algorithm, checksum_type)
     kept = (content_type, cache_control, content_disposition, content_encoding, content_language, expires, metadata)
     headers = objects.headers_of(*kept, website_redirect_location)
@@ -150,6 +154,7 @@ def create_multipart_upload(
         extras = locks.with_lock(extras, lock)
     upload_tables.insert_upload(call.db, found.bucket, names.key_bytes(key), upload, headers, tags, extras)
     result = {"Bucket": bucket, "Key": key, "UploadId": upload_id}
+    result.update(lifecycle.abortion(call, found, names.key_bytes(key), upload.initiated))
     if checksum_algorithm is not None:
         result["ChecksumAlgorithm"] = checksum_algorithm
         result["ChecksumType"] = checksums.type_of(kind)
@@ -439,6 +444,8 @@ def publish_upload(
     else:
         version = history.put(call, found, raw_key, row, old is not None)
     answer = {"asked": plan.asked, "etag": plan.etag, "checksum": plan.checksum.hex(), "version": version}
+    tags = lifecycle_tables.tags_and_extras(db, upload.content)[0] if found.settings is not None else None
+    answer.update(lifecycle.expiration(call, found, raw_key, plan.size, now, tags))
     upload_tables.complete_upload(db, upload, plan.checksum, plan.layout, now, answer)
     if found.notification is not None:
         event = "ObjectCreated:CompleteMultipartUpload"
@@ -507,4 +514,6 @@ def _answer(call: Call, bucket: str, key: str, kept: dict[str, Any], upload: Upl
         "ETag": kept["etag"],
         **checksums.shown(upload.kind, bytes.fromhex(kept["checksum"]), parts),
     }
+    if "Expiration" in kept:
+        result["Expiration"] = kept["Expiration"]
     return result if kept.get("version") is None else {**result, "VersionId": kept["version"]}

@@ -51,10 +51,11 @@ def notify(
     size: int | None = None,
     etag: str | None = None,
     version: str | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> None:
     """Tell an event of an object ("ObjectCreated:Put") to whom the bucket's configuration names, in this transaction.
 
-    For buckets that have a `notification`. size, etag: only what S3 tells of such an event.
+    For buckets that have a `notification`. size, etag, more: only what S3 tells of such an event.
     """
     assert bucket.notification is not None
     listeners = call.memory.listeners(call.db, bucket, bucket.notification)
@@ -67,13 +68,16 @@ def notify(
     part = event_records.object_part(key, size, etag, version, number)
     place, cause = Place(bucket.name, listeners.owner, bucket.region), _cause(call)
     for target in wanting:
-        text = event_records.message(event, target.id, place, cause, part)
+        text = event_records.message(event, target.id, place, cause, part, more)
         call.send(_letter(call, bucket, target, text))
 
 
 def _cause(call: Call) -> Cause:
-    (_, request), (_, host) = s3_identity(call.facts.request_id)
-    return Cause(call.principal, call.facts.source_ip, call.now, request.decode(), host.decode())
+    """What an event comes of; where no client asked for it, S3 itself."""
+    facts, principal = call.facts, call.principal
+    own = principal.kind == "service"
+    (_, request), (_, host) = s3_identity(call.random(8).hex().upper() if own else facts.request_id)
+    return Cause(principal, principal.arn if own else facts.source_ip, call.now, request.decode(), host.decode())
 
 
 def _letter(call: Call, bucket: Bucket, target: Target, text: str) -> Deliver:

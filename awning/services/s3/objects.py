@@ -18,12 +18,14 @@ from awning.services.s3 import (
     conditions,
     errors,
     history,
+    lifecycle,
     lists,
     locks,
     names,
     notifications,
     owners,
     receiving,
+    storage_classes,
     tables,
     version_ids,
     version_tables,
@@ -35,11 +37,6 @@ from awning.services.s3.locks import Lock
 from awning.services.s3.receiving import Received
 from awning.services.s3.tables import NewContent
 from awning.services.s3.version_tables import Marker
-
-STORAGE_CLASSES = frozenset(
-    {"STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR"}
-)
-"""Classes whose objects are read like any other; they are kept on the object and shown."""
 
 
 def headers_of(
@@ -115,8 +112,16 @@ class Write(NamedTuple):
     verified: bool = True
 
 
-def publish(call: Call, write: Write, content: NewContent, event: str) -> tuple[int, str | None]:
-    """Make a content the key's object; return when it was modified, in seconds, and its version's id. Runs in a batch.
+class Published(NamedTuple):
+    """What became of a write: when it was (seconds since the epoch), its version's id, and what replies add of its lifecycle."""
+
+    modified: int
+    version: str | None
+    lifecycle: dict[str, Any]
+
+
+def publish(call: Call, write: Write, content: NewContent, event: str) -> Published:
+    """Make a content the key's object. Runs in a batch.
 
     event: what is told of it ("ObjectCreated:Put"). Raises NoSuchBucket.
     """
@@ -149,7 +154,8 @@ def publish(call: Call, write: Write, content: NewContent, event: str) -> tuple[
         version = history.put(call, found, raw_key, row, old is not None)
     if found.notification is not None:
         notifications.notify(call, found, event, key, content.size, content.etag, version)
-    return now, version
+    expires = lifecycle.expiration(call, found, raw_key, content.size, now, content.tags)
+    return Published(now, version, expires)
 
 
 @operation(
@@ -164,7 +170,7 @@ def publish(call: Call, write: Write, content: NewContent, event: str) -> tuple[
         "metadata": ALL,
         "object_lock_legal_hold_status": ALL,
         "object_lock_mode": ALL,
-        "storage_class": STORAGE_CLASSES,
+        "storage_class": ALL,
     },
     anonymous=True,
     context=of_write,
@@ -215,6 +221,7 @@ async def put_object(
     )
     md5 = checksums.content_md5(content_md5)
     wanted_acl = lists.asked(acl, (grant_full_control, grant_read, grant_read_acp, None, grant_write_acp))
+    storage_classes.check(storage_class)
     begun = buckets.number_of(call, bucket)
     lock = locks.asked(call, object_lock_mode, object_lock_retain_until_date, object_lock_legal_hold_status)
     verified = wanted.asked or md5 is not None
@@ -234,9 +241,9 @@ async def put_object(
     kind = checksums.kind_of(wanted.algorithm, checksums.FULL_OBJECT)
     content = new_content(received, kind, headers, tags, storage_class)
     event = "ObjectCreated:Post" if call.facts.method == "POST" else "ObjectCreated:Put"
-    _, version = await receiving.commit(call, content.stored, publish, write, content, event)
-    result = {"ETag": content.etag, **checksums.shown(kind, content.checksum)}
-    return result if version is None else {**result, "VersionId": version}
+    done = await receiving.commit(call, content.stored, publish, write, content, event)
+    result = {"ETag": content.etag, **checksums.shown(kind, content.checksum), **done.lifecycle}
+    return result if done.version is None else {**result, "VersionId": done.version}
 
 
 def early_checks(call: Call, write: Write) -> Bucket:

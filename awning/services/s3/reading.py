@@ -17,7 +17,17 @@ import orjson
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
 from awning.net.messages import FileSlice
-from awning.services.s3 import checksums, conditions, errors, locks, names, objects, upload_tables
+from awning.services.s3 import (
+    checksums,
+    conditions,
+    errors,
+    lifecycle,
+    locks,
+    names,
+    objects,
+    storage_classes,
+    upload_tables,
+)
 from awning.services.s3.conditions import of_request
 from awning.services.s3.tables import Object
 from awning.store.threads import in_thread
@@ -172,17 +182,21 @@ def _not_modified(found: Object) -> errors.NotModified:
 
 
 def _describe(
-    found: Object, range_: str | None, part_number: int | None, checksum_mode: str | None
+    found: Object, now: float, range_: str | None, part_number: int | None, checksum_mode: str | None
 ) -> tuple[dict[str, Any], int, int]:
-    """Return what GET and HEAD say of an object, and the bytes first..end that they are about."""
+    """Return what GET and HEAD say of an object now, and the bytes first..end that they are about."""
     headers = orjson.loads(found.headers)
     headers["ETag"] = found.etag
     headers["LastModified"] = found.modified
     headers["AcceptRanges"] = "bytes"
     if found.version is not None:
         headers["VersionId"] = found.version
-    if found.storage_class != "STANDARD":
+    if found.storage_class != storage_classes.STANDARD:
         headers["StorageClass"] = found.storage_class
+        if found.storage_class in storage_classes.ARCHIVES and found.extras is not None:
+            restore = storage_classes.header(storage_classes.restore_of(found.extras), now)
+            if restore is not None:
+                headers["Restore"] = restore
     if found.tags:
         headers["TagCount"] = len(orjson.loads(found.tags))
     first, end, partial = 0, found.size, False
@@ -253,15 +267,18 @@ def get_object(
     expected_bucket_owner: str | None = None,
     checksum_mode: str | None = None,
 ) -> dict[str, Any]:
-    """Return an object, a range or a part of it."""
-    found = objects.existing(call, bucket, expected_bucket_owner, key, version_id, body=True)
+    """Return an object, a range or a part of it. Raises InvalidObjectState for one that lies in an archive."""
+    place, found = objects.located(call, bucket, expected_bucket_owner, key, version_id, body=True)
+    storage_classes.check_readable(found.storage_class, found.extras, call.now)
     if conditions.check_read(
         found.etag, found.modified, if_match, if_none_match, if_modified_since, if_unmodified_since
     ):
         raise _not_modified(found)
-    result, first, end = _describe(found, range, part_number, checksum_mode)
+    result, first, end = _describe(found, call.now, range, part_number, checksum_mode)
     if found.extras is not None:
         result.update(locks.shown(call, bucket, key, found.extras))
+    if place.settings is not None and version_id is None:
+        result.update(lifecycle.expiration(call, place, names.key_bytes(key), found.size, found.modified, found.tags))
     disposition = (response_cache_control, response_content_disposition, response_content_encoding)
     _override(call, result, (*disposition, response_content_language, response_content_type, response_expires))
     result["Body"] = body_of(call, found, first, end)
@@ -296,15 +313,17 @@ def head_object(
     expected_bucket_owner: str | None = None,
     checksum_mode: str | None = None,
 ) -> dict[str, Any]:
-    """Return what GetObject would, without the body."""
-    found = objects.existing(call, bucket, expected_bucket_owner, key, version_id)
+    """Return what GetObject would, without the body; also of an object in an archive."""
+    place, found = objects.located(call, bucket, expected_bucket_owner, key, version_id)
     if conditions.check_read(
         found.etag, found.modified, if_match, if_none_match, if_modified_since, if_unmodified_since
     ):
         raise _not_modified(found)
-    result, _, _ = _describe(found, range, part_number, checksum_mode)
+    result, _, _ = _describe(found, call.now, range, part_number, checksum_mode)
     if found.extras is not None:
         result.update(locks.shown(call, bucket, key, found.extras))
+    if place.settings is not None and version_id is None:
+        result.update(lifecycle.expiration(call, place, names.key_bytes(key), found.size, found.modified, found.tags))
     disposition = (response_cache_control, response_content_disposition, response_content_encoding)
     _override(call, result, (*disposition, response_content_language, response_content_type, response_expires))
     return result

@@ -116,5 +116,26 @@ SCHEMA = Schema(
             block INTEGER NOT NULL   -- as in buckets
         ) WITHOUT ROWID;
         """,
+        """
+        CREATE TABLE walks (         -- how far each bucket with a lifecycle has been gone through
+            bucket INTEGER PRIMARY KEY,
+            due INTEGER NOT NULL,    -- when the walk goes on
+            begun INTEGER NOT NULL,
+            phase INTEGER NOT NULL,  -- 0 current objects, 1 versions that are not, 2 uploads
+            key BLOB NOT NULL,
+            age INTEGER,
+            since INTEGER,
+            newer INTEGER NOT NULL
+        );
+        CREATE INDEX walks_by_due ON walks (due);
+        CREATE TABLE restores (      -- contents of which it is to be told that a copy out of an archive has come, or gone
+            content INTEGER PRIMARY KEY,
+            bucket INTEGER NOT NULL,
+            key BLOB NOT NULL,
+            version TEXT,
+            due INTEGER NOT NULL
+        );
+        CREATE INDEX restores_by_due ON restores (due);
+        """,
     )
 )

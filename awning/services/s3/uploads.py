@@ -9,10 +9,10 @@ import orjson
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
 from awning.services.s3 import (
-    bucket_tables,
     buckets,
     checksums,
     errors,
+    lifecycle,
     listing,
     multipart,
     names,
@@ -141,6 +141,7 @@ def list_parts(
     expected_bucket_owner: str | None = None,
 ) -> dict[str, Any]:
     """List the parts that an upload has so far."""
+    found = buckets.find(call, bucket, expected_bucket_owner)
     upload = multipart.open_upload(call, bucket, expected_bucket_owner, key, upload_id)
     assert upload.content is not None
     if max_parts is not None and max_parts < 0:
@@ -152,7 +153,7 @@ def list_parts(
     page = upload_tables.parts_after(call.db, upload.content, marker, limit + 1) if limit else []
     listed = page[:limit]
     member = checksums.algorithm_of(upload.kind).member
-    owner = {"ID": names.owner_id(_owner(call, bucket))}
+    owner = {"ID": names.owner_id(found.account)}
     result: dict[str, Any] = {
         "Bucket": bucket,
         "Key": key,
@@ -174,13 +175,9 @@ def list_parts(
             }
             for part in listed
         ],
+        **lifecycle.abortion(call, found, names.key_bytes(key), upload.initiated),
     }
     if upload.chosen:
         result["ChecksumAlgorithm"] = checksums.algorithm_of(upload.kind).name
         result["ChecksumType"] = checksums.type_of(upload.kind)
     return result
-
-
-def _owner(call: Call, bucket: str) -> str:
-    found = bucket_tables.find_bucket(call.db, bucket)
-    return found.account if found is not None else call.account

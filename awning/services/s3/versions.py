@@ -15,11 +15,13 @@ from awning.services.s3 import (
     checksums,
     errors,
     history,
+    lifecycle_tables,
     listing,
     locks,
     names,
     owners,
     receiving,
+    storage_classes,
     version_ids,
     version_tables,
 )
@@ -160,7 +162,7 @@ def _start(
 @operation(
     Needs("s3:ListBucketVersions", names.of_bucket),
     reads=True,
-    honours={"encoding_type": ALL},
+    honours={"encoding_type": ALL, "optional_object_attributes": ALL},
     anonymous=True,
     context=of_listing,
 )
@@ -174,6 +176,7 @@ def list_object_versions(
     prefix: str | None = None,
     version_id_marker: str | None = None,
     expected_bucket_owner: str | None = None,
+    optional_object_attributes: list[str] | None = None,
 ) -> dict[str, Any]:
     """List versions and delete markers: keys in byte order, of each the newest first."""
     found = buckets.find(call, bucket, expected_bucket_owner)
@@ -184,6 +187,8 @@ def list_object_versions(
     start = _start(call, found.bucket, raw_prefix, raw_delimiter, marker, behind)
     page = _page_of(call, found.bucket, raw_prefix, raw_delimiter, start, limit)
     shown = _shown(call, found, page, start, url)
+    if listing.asks_for_restores(optional_object_attributes):
+        _add_restores(call, page, shown)
     result: dict[str, Any] = {
         "Name": bucket,
         "Prefix": listing.text_of(raw_prefix, url),
@@ -232,6 +237,16 @@ def _shown(call: Call, bucket: Bucket, page: Page, start: Spot | None, url: bool
             entry["StorageClass"] = row.storage_class
         result.append(entry)
     return result
+
+
+def _add_restores(call: Call, page: Page, shown: list[dict[str, Any]]) -> None:
+    """Add to a page's entries what there is to be said of those that are restored."""
+    for row, entry in zip(page.rows, shown, strict=True):
+        if row.content is not None and row.storage_class in storage_classes.ARCHIVES:
+            restore = storage_classes.restore_of(lifecycle_tables.tags_and_extras(call.db, row.content)[1])
+            status = storage_classes.status(restore, call.now)
+            if status is not None:
+                entry["RestoreStatus"] = status
 
 
 def _check_marker(key_marker: str | None, version_id_marker: str | None) -> tuple[str | None, int | None] | None:

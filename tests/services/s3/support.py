@@ -10,7 +10,7 @@ from typing import Any
 
 from awning.auth.principal import Principal, root_of
 from awning.contracts import Deliver, FindPrincipalIds, MayPublish, MaySend, Sender
-from awning.kit.call import Call, Facts
+from awning.kit.call import Call, Facts, service_facts
 from awning.kit.clock import Clock
 from awning.kit.deliveries import decode
 from awning.kit.room import Room
@@ -149,7 +149,7 @@ class S3:
     def work(self) -> None:
         """Run the background passes until they find nothing."""
         for work in SERVICE.work:
-            while self.loop.run_until_complete(self.room.write(self.call(), work.run)):
+            while self.loop.run_until_complete(self.room.write(self.room.call(service_facts("s3")), work.run)):
                 continue
         while self.loop.run_until_complete(self.room.blobs.sweep(self.room.writer)):
             continue

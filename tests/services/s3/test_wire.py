@@ -183,7 +183,6 @@ UNSUPPORTED: list[tuple[str, dict[str, Any]]] = [
     ("put_bucket_accelerate_configuration", {"AccelerateConfiguration": {"Status": "Enabled"}}),
     ("put_bucket_request_payment", {"RequestPaymentConfiguration": {"Payer": "Requester"}}),
     ("put_object", {"Key": "k", "ServerSideEncryption": "AES256"}),
-    ("put_object", {"Key": "k", "StorageClass": "GLACIER"}),
     ("put_object", {"Key": "k", "WriteOffsetBytes": 0}),
     ("put_object", {"Key": "k", "ObjectLockEventHold": "ON"}),
     ("put_bucket_versioning", {"VersioningConfiguration": {"Status": "Enabled", "MFADelete": "Enabled"}}),
