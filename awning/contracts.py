@@ -277,6 +277,40 @@ class DecryptDataKey:
 
 
 @dataclass(frozen=True, slots=True)
+class CertificateFacts:
+    """A certificate of ACM for what terminates TLS. `certificate`, `chain` and `private_key` in PEM; they are empty unless it is
+    ISSUED. `generation` grows with each renewal and reimport, `not_after` is in seconds since the epoch."""
+
+    arn: str
+    account: str
+    status: str
+    names: tuple[str, ...]
+    key_algorithm: str
+    generation: int
+    not_after: float | None
+    certificate: str
+    chain: str
+    private_key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FindCertificate:
+    """The certificate of this ARN, as it is now. Answered by acm: CertificateFacts, or None. It asks for no permission; what it
+    says is not for strangers."""
+
+    arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindDnsRecords:
+    """The values of the records of this name (with a dot at the end) and type in the region's public hosted zones, of whatever
+    account. Answered by route53: a sequence of texts, empty where there is none. While no room answers it, LookupError."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
 class FindClient:
     """The HTTP client for what the region itself calls. Answered by the region: net.client.Client."""
 
@@ -364,3 +398,36 @@ class PublishToTopic(Deliver):
     message: str = ""
     subject: str | None = None
     attributes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateUsed(Deliver):
+    """A resource (`user`, its ARN) of a service uses a certificate from now on, or no longer. Accepted by acm; `arn` is the
+    certificate's. With `user` as its `group`, use and end of use come in order. Raises Undeliverable for the use of one that
+    is not there."""
+
+    user: str = ""
+    service: str = ""
+    used: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class IssueCertificate(Deliver):
+    """Make a certificate's key of this generation, and the certificate: its names are proven. Carried by acm, in a thread."""
+
+    generation: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class MakeAuthority(Deliver):
+    """Make the region's private authority, where there is none. Carried by acm, in a thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationMail(Deliver):
+    """A mail that asks the owners of `domain` for a certificate's `name`. Carried by acm, into the spool. `arn` is the
+    certificate's; `created` in seconds since the epoch."""
+
+    name: str = ""
+    domain: str = ""
+    created: float = 0.0

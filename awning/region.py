@@ -34,12 +34,12 @@ from awning.net.certificates import CertificateAuthority
 from awning.net.client import Client
 from awning.net.server import Listener, Server
 from awning.protocols.registry import Registry
-from awning.services import iam, kms, s3, sns, sqs, sts
+from awning.services import acm, iam, kms, s3, sns, sqs, sts
 from awning.store import snapshot
 from awning.store.errors import SnapshotError, StoreError
 from awning.store.folder import DataFolder
 
-ROOMS: tuple[Service, ...] = (iam.SERVICE, sts.SERVICE, s3.SERVICE, sqs.SERVICE, sns.SERVICE, kms.SERVICE)
+ROOMS: tuple[Service, ...] = (iam.SERVICE, sts.SERVICE, s3.SERVICE, sqs.SERVICE, sns.SERVICE, kms.SERVICE, acm.SERVICE)
 
 ALWAYS = frozenset({"iam", "sts"})
 """Rooms without which nobody can be authorised."""

@@ -22,6 +22,7 @@ COMMANDS = {
     "doctor": "look for what is missing, and say how to mend it",
     "ca": "print the root certificate of the region's authority",
     "snapshot": "save a region to one file, or load one",
+    "acm": "validate certificates, and print the certificate of the authority that issues them",
     "iam": "explain a decision, suggest a policy",
     "sns": "show the texts, pushes and mails that were logged, and sent to nobody",
     "sqs": "look into queues, fill them, drain them, redrive what failed",

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.conftest import LiveRegion
+from tests.permissions.examples import self_signed
 
 
 @pytest.mark.slow
@@ -17,6 +19,13 @@ def test_no_secret_lies_on_the_disk_in_the_clear(own_region: LiveRegion) -> None
     key = iam.create_access_key(UserName="planted")["AccessKey"]
     session = sts.get_session_token()["Credentials"]
     planted = [key["SecretAccessKey"], session["SecretAccessKey"], session["SessionToken"]]
+    certificate, private = self_signed("planted.example.com")
+    acm = own_region.client("acm")
+    acm.import_certificate(Certificate=certificate, PrivateKey=private)
+    with pytest.raises(ClientError):
+        acm.import_certificate(Certificate=self_signed("other.example.com")[0], PrivateKey=private)
+    # The two lines of PEM that hold the secret number; the third is the public key's.
+    planted += private.decode().splitlines()[1:3]
     found = search(own_region.data, planted)
     own_region.kill()
     found += search(own_region.data, planted)

@@ -51,6 +51,12 @@ TRUST = json.dumps(
 RETENTION = {"Mode": "GOVERNANCE", "RetainUntilDate": 4_000_000_000}
 
 
+def self_signed(name: str) -> tuple[bytes, bytes]:
+    """A certificate for a name that is signed by itself, and its private key, in PEM."""
+    own = certs.key()
+    return certs.certificate(name, own, time.time()).encode(), certs.pem(own).encode()
+
+
 class Things:
     """Makes what a request names, as the account's root, each anew. `names` are those made since it was made."""
 
@@ -255,6 +261,42 @@ class Things:
             Operations=["Encrypt"],
         )
 
+    @cached_property
+    def certificate(self) -> str:
+        made = self._made("acm", "request_certificate", DomainName="www.example.com")
+        return self._named_certificate(made)
+
+    @cached_property
+    def exportable(self) -> str:
+        """A certificate that is issued, as its name is the region's own, and was exported."""
+        made = self._made(
+            "acm",
+            "request_certificate",
+            DomainName="www.example.localhost",
+            ValidationMethod="DNS",
+            KeyAlgorithm="EC_prime256v1",
+            Options={"Export": "ENABLED"},
+        )
+        waiter = self.client("acm").get_waiter("certificate_validated")
+        waiter.wait(CertificateArn=made["CertificateArn"], WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+        self._made("acm", "export_certificate", CertificateArn=made["CertificateArn"], Passphrase=b"passphrase")
+        return self._named_certificate(made)
+
+    @cached_property
+    def imported(self) -> str:
+        made = self._made("acm", "import_certificate", Certificate=self.pem[0], PrivateKey=self.pem[1])
+        return self._named_certificate(made)
+
+    @cached_property
+    def pem(self) -> tuple[bytes, bytes]:
+        """A certificate that is signed by itself, and its private key."""
+        return self_signed("imported.example.com")
+
+    def _named_certificate(self, made: dict[str, str]) -> str:
+        arn = made["CertificateArn"]
+        self.names.append(arn)
+        return arn
+
     def _kms_key(self, **params: str) -> str:
         made: str = self._made("kms", "create_key", **params)["KeyMetadata"]["KeyId"]
         self.names.append(made)
@@ -265,6 +307,11 @@ class Things:
 
 
 Maker = Callable[[Things], Any]
+
+
+def left_out(things: Things) -> None:
+    """Stands for a member that a request does without."""
+
 
 NAMED: Mapping[str, Mapping[str, Maker]] = {
     "iam": {
@@ -360,6 +407,16 @@ NAMED: Mapping[str, Mapping[str, Maker]] = {
         "ReplicaRegion": lambda things: "us-west-2",
         "PrimaryRegion": lambda things: "us-west-2",
     },
+    "acm": {
+        "CertificateArn": lambda things: things.certificate,
+        "DomainName": lambda things: "www.example.com",
+        "Domain": lambda things: "www.example.com",
+        "ValidationDomain": lambda things: "example.com",
+        "Passphrase": lambda things: b"passphrase",
+        "Certificate": lambda things: things.pem[0],
+        "PrivateKey": lambda things: things.pem[1],
+        "Tags": lambda things: [{"Key": "team", "Value": "a"}],
+    },
 }
 """By a member's name, wherever it is required."""
 
@@ -446,6 +503,16 @@ OF_OPERATIONS: Mapping[str, Mapping[str, Maker]] = {
     "kms.DeriveSharedSecret": {"KeyId": lambda things: things.agreement_key},
     "kms.Encapsulate": {"KeyId": lambda things: things.kem_key},
     "kms.Decapsulate": {"KeyId": lambda things: things.kem_key},
+    "acm.GetCertificate": {"CertificateArn": lambda things: things.exportable},
+    "acm.ExportCertificate": {"CertificateArn": lambda things: things.exportable},
+    "acm.RenewCertificate": {"CertificateArn": lambda things: things.exportable},
+    "acm.RevokeCertificate": {"CertificateArn": lambda things: things.exportable},
+    "acm.UpdateCertificateOptions": {
+        "CertificateArn": lambda things: things.exportable,
+        "Options": lambda things: {"CertificateTransparencyLoggingPreference": "DISABLED"},
+    },
+    "acm.ImportCertificate": {"CertificateArn": lambda things: things.imported},
+    "acm.PutAccountConfiguration": {"ExpiryEvents": lambda things: {"DaysBeforeExpiry": 30}},
 }
 """What an operation is given besides, or instead."""
 
@@ -456,7 +523,8 @@ def example(
     """A request of an operation with what the model requires, what OF_OPERATIONS adds, and what is given further."""
     special = {**OF_OPERATIONS.get(f"{service}.{operation.name}", {}), **(further or {})}
     params = _structure(service, operation.input_shape, things, special) if operation.input_shape else {}
-    return params | {name: make(things) for name, make in special.items()}
+    params |= {name: make(things) for name, make in special.items() if make is not left_out}
+    return params
 
 
 def _structure(service: str, shape: Any, things: Things, special: Mapping[str, Maker] = {}) -> dict[str, Any]:

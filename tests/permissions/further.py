@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from tests.permissions.examples import ACCOUNT, REGION, Maker, Things
+from tests.permissions.examples import ACCOUNT, REGION, Maker, Things, left_out
 
 TAGS = [{"Key": "team", "Value": "a"}]
 
@@ -88,6 +88,9 @@ def kms_key(things: Things) -> str:
 
 def kms_alias(things: Things) -> str:
     return kms_arn(next(name for name in things.names if name.startswith("alias/")))
+
+
+ANY_CERTIFICATE = f"arn:aws:acm:{REGION}:{ACCOUNT}:certificate/*"
 
 
 def source(things: Things) -> dict[str, str]:
@@ -331,6 +334,21 @@ FURTHER: Mapping[str, tuple[Case, ...]] = {
                 ("kms:UpdateAlias", kms_alias),
                 ("kms:UpdateAlias", kms_key),
                 ("kms:UpdateAlias", lambda things: kms_arn(f"key/{things.signing_key}")),
+            ),
+        ),
+    ),
+    "acm.request_certificate": (
+        Case(
+            {"Tags": fixed([{"Key": "team", "Value": "a"}])},
+            (("acm:RequestCertificate", fixed("*")), ("acm:AddTagsToCertificate", fixed(ANY_CERTIFICATE))),
+        ),
+    ),
+    "acm.import_certificate": (
+        Case(
+            {"CertificateArn": left_out, "Tags": fixed([{"Key": "team", "Value": "a"}])},
+            (
+                ("acm:ImportCertificate", fixed(ANY_CERTIFICATE)),
+                ("acm:AddTagsToCertificate", fixed(ANY_CERTIFICATE)),
             ),
         ),
     ),

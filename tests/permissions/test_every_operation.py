@@ -65,7 +65,13 @@ class Walker:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
             assert code != "NotImplemented", message
-            if status != 403 or code not in ("AccessDenied", "AccessDeniedException", "AuthorizationError", "403"):
+            # Where a JSON service models AccessDeniedException, it has the status 400.
+            if status not in (400, 403) or code not in (
+                "AccessDenied",
+                "AccessDeniedException",
+                "AuthorizationError",
+                "403",
+            ):
                 return None
             return self._missing(message, operation, params)
         for entry in answer.get("Errors", []):
@@ -151,6 +157,11 @@ WHOLE = {
     "iam.delete_account_alias",
     "iam.get_account_summary",
     "iam.get_account_authorization_details",
+    "acm.get_account_configuration",
+    "acm.list_certificates",
+    "acm.put_account_configuration",
+    "acm.request_certificate",
+    "acm.search_certificates",
     "kms.create_key",
     "kms.generate_random",
     "kms.list_aliases",
