@@ -39,7 +39,16 @@ from awning.store import snapshot
 from awning.store.errors import SnapshotError, StoreError
 from awning.store.folder import DataFolder
 
-ROOMS: tuple[Service, ...] = (iam.SERVICE, sts.SERVICE, s3.SERVICE, sqs.SERVICE, sns.SERVICE, kms.SERVICE, acm.SERVICE)
+ROOMS: tuple[Service, ...] = (
+    iam.SERVICE,
+    sts.SERVICE,
+    s3.SERVICE,
+    s3.CONTROL,
+    sqs.SERVICE,
+    sns.SERVICE,
+    kms.SERVICE,
+    acm.SERVICE,
+)
 
 ALWAYS = frozenset({"iam", "sts"})
 """Rooms without which nobody can be authorised."""
@@ -132,12 +141,14 @@ class Region:
         options = self.options
         registry = Registry(options.cache)
         for service in self.chosen():
+            if service.within is not None:
+                continue
             room = Room(service, self.folder, self.clock, self)
             self.rooms[room.name] = room
             self._answers.update(dict.fromkeys(service.answers, room))
             self._accepts.update(dict.fromkeys(service.accepts, room))
             self.passes[room.name] = Passes(room, self.journal.notice)
-        entries = {name: Entry(room, registry) for name, room in self.rooms.items()}
+        entries = {service.name: Entry(self.rooms[service.home], registry, service) for service in self.chosen()}
         registry.verify(entries.values())
         gateway_facts = service_facts("gateway")
         access = Access(
@@ -184,9 +195,10 @@ class Region:
         self._carrying[room.name] = asyncio.create_task(courier.run(), name=f"{room.name}.outbox")
 
     def chosen(self) -> Sequence[Service]:
-        """The rooms that this region runs."""
+        """The rooms that this region runs, each with all of its models."""
         wanted = self.options.services
-        return [service for service in ROOMS if wanted is None or service.name in wanted | ALWAYS]
+        homes = {service.home for service in ROOMS if wanted is None or service.name in wanted | ALWAYS}
+        return [service for service in ROOMS if service.home in homes]
 
     async def stop(self, grace: float = 10.0) -> None:
         """Accept no more, finish what runs, then close. Safe to call once start() has returned."""

@@ -57,7 +57,7 @@ def test_an_operation_says_what_it_does(room: Service, name: str, operation: Ope
 
 @pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
 def test_a_room_is_named_after_its_folder(room: Service) -> None:
-    assert all(module.__name__.startswith(f"awning.services.{room.name}.") for module in room.modules)
+    assert all(module.__name__.startswith(f"awning.services.{room.home}.") for module in room.modules)
 
 
 def test_no_two_rooms_answer_or_accept_the_same() -> None:
@@ -94,5 +94,5 @@ def test_a_room_lists_the_condition_keys_that_it_gives(room: Service) -> None:
     for module in modules:
         for node in ast.walk(ast.parse(inspect.getsource(sys.modules[module]))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                given |= {node.value.lower()} if re.fullmatch(rf"{room.name}:[A-Za-z0-9-]+/?", node.value) else set()
+                given |= {node.value.lower()} if re.fullmatch(rf"{room.home}:[A-Za-z0-9-]+/?", node.value) else set()
     assert given == set(room.condition_keys)

@@ -10,6 +10,7 @@ from awning.gateway.services import signing_name
 from awning.kit.errors import NotImplementedHere
 from awning.kit.operation import Operation
 from awning.kit.room import Room
+from awning.kit.service import Service
 from awning.protocols.model import BoundOperation, Model, ModelOperation
 from awning.protocols.registry import Registry
 
@@ -26,24 +27,24 @@ class Bound:
 
 
 class Entry:
-    """A room in the catalogue. The model is loaded with the first request for it."""
+    """A room in the catalogue, as one of its models has it. The model is loaded with the first request for it."""
 
-    def __init__(self, room: Room, registry: Registry) -> None:
+    def __init__(self, room: Room, registry: Registry, service: Service) -> None:
         self.room = room
-        self.name = room.service.name
-        self.signing = signing_name(room.service.model)
+        self.service = service
+        self.name = service.name
+        self.signing = signing_name(service.model)
         """What signatures for it are scoped to."""
         self._registry = registry
         self._model: Model | None = None
         self._bound: dict[str, Bound] = {}
-        self._declared = room.service.operations()
+        self._declared = service.operations()
 
     @property
     def model(self) -> Model:
         """The compiled wire model."""
         if self._model is None:
-            service = self.room.service
-            self._model = self._registry.model(service.model, service.protocols)
+            self._model = self._registry.model(self.service.model, self.service.protocols)
         return self._model
 
     def bound(self, operation: ModelOperation) -> Bound:
@@ -61,7 +62,7 @@ class Entry:
     def stamp(self) -> str:
         """What the room's declarations are written in, as a checksum: while it stays, they need not be checked again."""
         found = 0
-        for folder in sorted({Path(module.__file__).parent for module in self.room.service.modules if module.__file__}):
+        for folder in sorted({Path(module.__file__).parent for module in self.service.modules if module.__file__}):
             for file in sorted(folder.glob("*.py")):
                 found = crc32(file.read_bytes(), crc32(file.name.encode(), found))
         return f"{found:08x}"

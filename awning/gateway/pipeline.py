@@ -99,7 +99,7 @@ class Gateway:
         domain: str | None = None,
     ) -> None:
         self.entries = entries
-        self.models = {entry.room.service.model: entry for entry in entries.values()}
+        self.models = {entry.service.model: entry for entry in entries.values()}
         self.access = access
         access.shares = partial(origins.is_shared, self)
         self.clock = clock

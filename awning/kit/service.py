@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +64,7 @@ class Service:
     work: background passes. keeps: of some blob ids, those that the room's rows refer to; a room without it has no blobs.
     global_: one set of resources for all regions (iam, s3's bucket names).
     gauges: figures for /metrics, `(call) -> {(name, labels): value}`.
+    within: the room that this is another model of, as made by speaking(); it has no state and no work of its own.
     controls: what the command line may ask on the data folder's socket, `(call, given) -> answer`, both JSON objects; the call
     `awning/control/NAME.WORD` runs in a batch, and what it raises as ValueError is shown to the user.
     cors: by rules of its own, the headers that let a page of another origin read a reply, or None; to a pre-flight it raises what
@@ -93,6 +94,18 @@ class Service:
     site: Site | None = None
     leave: Callable[[Call], None] | None = None
     controls: Mapping[str, Callable[[Call, dict[str, Any]], dict[str, Any]]] = field(default_factory=dict)
+    within: str | None = None
+
+    @property
+    def home(self) -> str:
+        """The room in which its operations run."""
+        return self.within or self.name
+
+    def speaking(self, model: str, modules: Sequence[ModuleType]) -> Service:
+        """Return this room as the clients of another of botocore's models see it: other operations on the same state."""
+        return replace(
+            self, name=model, model=model, modules=modules, within=self.name, answers={}, accepts={}, controls={}
+        )
 
     def operations(self) -> dict[str, Operation]:
         """Return the declared operations by function name, in the order of the modules."""

@@ -184,3 +184,44 @@ def test_an_account_asks_for_its_users(region: LiveRegion, accounts: Accounts, b
     document = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
     iam.put_user_policy(UserName=bucket, PolicyName="reads", PolicyDocument=document)
     assert client.get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"
+
+
+@pytest.fixture(params=["prefix", "plain"])
+def control(request: pytest.FixtureRequest, region: LiveRegion, localhost_names: None) -> Any:
+    """S3 Control of an account that no other test has, with and without the account's label before the host's name."""
+    client = region.client("s3control", key="444444444444", endpoint_url=f"http://localhost:{region.port}")
+    if request.param == "plain":
+        client.meta.events.register("before-sign.s3-control", without_account)
+    return client
+
+
+def without_account(request: Any, **_: Any) -> None:
+    request.url = request.url.replace("//444444444444.", "//", 1)
+
+
+def test_an_account_blocks_public_access(region: LiveRegion, control: Any, name: str) -> None:
+    account = {"AccountId": "444444444444"}
+    assert refused(control.get_public_access_block, **account) == "NoSuchPublicAccessBlockConfiguration"
+    assert refused(control.get_public_access_block, AccountId=FRIEND) == "AccessDenied"
+    owner, nobody = region.client("s3", key="444444444444"), Accounts(region).nobody
+    owner.create_bucket(Bucket=name, ObjectOwnership="ObjectWriter")
+    owner.delete_public_access_block(Bucket=name)
+    owner.put_object(Bucket=name, Key="k", Body=b"x", ACL="public-read")
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{name}"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    owner.put_bucket_policy(Bucket=name, Policy=policy)
+    nobody.get_object(Bucket=name, Key="k")
+    nobody.list_objects_v2(Bucket=name)
+    settings = dict.fromkeys(
+        ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
+    )
+    control.put_public_access_block(**account, PublicAccessBlockConfiguration=settings)
+    assert control.get_public_access_block(**account)["PublicAccessBlockConfiguration"] == settings
+    assert refused(nobody.get_object, Bucket=name, Key="k") == "AccessDenied"
+    assert refused(nobody.list_objects_v2, Bucket=name) == "AccessDenied"
+    assert refused(owner.put_object_acl, Bucket=name, Key="k", ACL="public-read") == "AccessDenied"
+    assert refused(owner.put_bucket_policy, Bucket=name, Policy=policy) == "AccessDenied"
+    assert refused(owner.get_public_access_block, Bucket=name) == "NoSuchPublicAccessBlockConfiguration"
+    control.delete_public_access_block(**account)
+    nobody.get_object(Bucket=name, Key="k")
+    nobody.list_objects_v2(Bucket=name)

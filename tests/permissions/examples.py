@@ -368,6 +368,7 @@ NAMED: Mapping[str, Mapping[str, Maker]] = {
         "Policy": lambda things: DOCUMENT,
         "ObjectAttributes": lambda things: ["ETag"],
     },
+    "s3control": {"AccountId": lambda things: ACCOUNT},
     "sqs": {
         "QueueUrl": lambda things: things.queue,
         "QueueName": lambda things: things.queue.rpartition("/")[2],

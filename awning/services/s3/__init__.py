@@ -8,6 +8,7 @@ from awning.kit.call import Call
 from awning.kit.service import Service, Work
 from awning.services.s3 import (
     access_lists,
+    accounts,
     bucket_tables,
     buckets,
     conditions,
@@ -88,3 +89,6 @@ SERVICE = Service(
     global_=True,
     gauges=gauges,
 )
+
+CONTROL = SERVICE.speaking("s3control", (accounts,))
+"""The room as "AWS S3 Control" has it: what an account says of all its buckets. docs/decisions/0018."""

@@ -98,10 +98,17 @@ def set_block(db: sqlite3.Connection, bucket: int, block: int | None) -> None:
     db.execute("UPDATE buckets SET block = ? WHERE bucket = ?", (block, bucket))
 
 
-def account_block(db: sqlite3.Connection, account: str) -> int:
-    """Return the bits of an account's public access block, which holds for all its buckets; 0 where it has none."""
+def account_block(db: sqlite3.Connection, account: str) -> int | None:
+    """Return the bits of an account's public access block, which holds for all its buckets; None where it has none."""
     row = db.execute("SELECT block FROM accounts WHERE account = ?", (account,)).fetchone()
-    return row[0] if row else 0
+    return row[0] if row else None
+
+
+def set_account_block(db: sqlite3.Connection, account: str, block: int | None) -> None:
+    if block is None:
+        db.execute("DELETE FROM accounts WHERE account = ?", (account,))
+    else:
+        db.execute("INSERT OR REPLACE INTO accounts (account, block) VALUES (?, ?)", (account, block))
 
 
 def set_bucket_tags(db: sqlite3.Connection, bucket: int, tags: bytes | None) -> None:

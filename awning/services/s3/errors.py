@@ -295,6 +295,14 @@ class MissingContentLength(ServiceError):
         super().__init__("You must provide the Content-Length HTTP header.")
 
 
+class NoSuchAccountBlock(ServiceError):
+    code = "NoSuchPublicAccessBlockConfiguration"
+    status = 404
+
+    def __init__(self, account: str) -> None:
+        super().__init__("The public access block configuration was not found", AccountId=account)
+
+
 class NoSuchBucket(ServiceError):
     status = 404
 

@@ -15,7 +15,13 @@ from awning.auth.acl import Listed
 from awning.auth.principal import PEOPLE, Principal
 from awning.kit.call import Call
 from awning.services.s3 import bucket_tables, errors, lists, names, settings, tables, version_ids, version_tables
-from awning.services.s3.bucket_tables import BLOCK_PUBLIC_ACLS, IGNORE_PUBLIC_ACLS, Bucket
+from awning.services.s3.bucket_tables import (
+    BLOCK_PUBLIC_ACLS,
+    BLOCK_PUBLIC_POLICY,
+    IGNORE_PUBLIC_ACLS,
+    RESTRICT_PUBLIC_BUCKETS,
+    Bucket,
+)
 from awning.services.s3.lists import Asked, Grants
 from awning.services.s3.tables import Object
 
@@ -28,6 +34,13 @@ NONE: Final = ""
 """The controls were deleted: as for ObjectWriter, but there are none to show."""
 
 MODES: Final = (ENFORCED, PREFERRED, WRITER)
+
+_BITS: Final = (
+    ("BlockPublicAcls", BLOCK_PUBLIC_ACLS),
+    ("IgnorePublicAcls", IGNORE_PUBLIC_ACLS),
+    ("BlockPublicPolicy", BLOCK_PUBLIC_POLICY),
+    ("RestrictPublicBuckets", RESTRICT_PUBLIC_BUCKETS),
+)
 
 NOBODY: Final = "anonymous"
 """The account, as extras have it, of who uploads without a signature."""
@@ -48,7 +61,17 @@ def mode(call: Call, bucket: Bucket) -> str:
 
 def blocks(call: Call, bucket: Bucket) -> int:
     """Return what public access is blocked, by the bucket or by its account, as bits."""
-    return (bucket.block or 0) | bucket_tables.account_block(call.db, bucket.account)
+    return (bucket.block or 0) | (bucket_tables.account_block(call.db, bucket.account) or 0)
+
+
+def read_block(configuration: Mapping[str, Any]) -> int:
+    """Return a public access block as bits; what is not sent is off."""
+    return sum(bit for member, bit in _BITS if configuration.get(member))
+
+
+def shown_block(block: int) -> dict[str, bool]:
+    """Return a public access block as replies write it."""
+    return {member: bool(block & bit) for member, bit in _BITS}
 
 
 def id_of(account: str) -> str:

@@ -25,13 +25,6 @@ from awning.services.s3.memory import MOST_KEPT, POLICY_ID
 
 LARGEST_POLICY = 20 * 1024
 
-_BITS = (
-    ("BlockPublicAcls", bucket_tables.BLOCK_PUBLIC_ACLS),
-    ("IgnorePublicAcls", bucket_tables.IGNORE_PUBLIC_ACLS),
-    ("BlockPublicPolicy", BLOCK_PUBLIC_POLICY),
-    ("RestrictPublicBuckets", RESTRICT_PUBLIC_BUCKETS),
-)
-
 
 def guard(call: Call, arn: str) -> Guard | None:
     """Answer who owns a bucket, or the bucket of an object, and what its policy says. None: there is no such bucket."""
@@ -194,8 +187,7 @@ def put_public_access_block(
     """Replace the four settings; one that is not sent is off."""
     receiving.check_document(call, checksum_algorithm)
     found = buckets.find(call, bucket, expected_bucket_owner)
-    block = sum(bit for member, bit in _BITS if public_access_block_configuration.get(member))
-    bucket_tables.set_block(call.db, found.bucket, block)
+    bucket_tables.set_block(call.db, found.bucket, owners.read_block(public_access_block_configuration))
     call.after(call.memory.known.clear)
 
 
@@ -205,7 +197,7 @@ def get_public_access_block(call: Call, bucket: str, expected_bucket_owner: str 
     block = buckets.find(call, bucket, expected_bucket_owner).block
     if block is None:
         raise errors.NoSuchPublicAccessBlockConfiguration(bucket)
-    return {"PublicAccessBlockConfiguration": {member: bool(block & bit) for member, bit in _BITS}}
+    return {"PublicAccessBlockConfiguration": owners.shown_block(block)}
 
 
 @operation(Needs("s3:PutBucketPublicAccessBlock", names.of_bucket), anonymous=True, context=of_request)
