@@ -154,7 +154,8 @@ class LastUse:
 
 @dataclass(frozen=True, slots=True)
 class FindLastUse:
-    """The last use of a long-term access key, or by its unique id of a role. Answered by the region: LastUse, or None where none
+    """The last use of a long-term access key, or by its unique id of a role; or, by its unique id, a space and the name that
+    requests are signed for ("AIDA… s3"), a user's or role's of one service. Answered by the region: LastUse, or None where none
     was seen."""
 
     id: str

@@ -1,4 +1,4 @@
-"""Usage: when each access key, and each role, last signed a request. Bounded; nothing waits for it.
+"""Usage: when each access key and role last signed a request, and each user and role for each service. Bounded; nothing waits.
 
 It is an observation, no state: a crash may take its last seconds along.
 """
@@ -14,29 +14,36 @@ from awning.auth.principal import Principal
 from awning.contracts import FindLastUse, LastUse
 
 NAME: Final = "usage.json"
-MOST: Final = 20_000
-"""Keys and roles; beyond, what was first seen longest ago is forgotten."""
+MOST: Final = 50_000
+"""Keys, roles, and services of each user and role; beyond, what was first seen longest ago is forgotten."""
 
 
 class Usage:
-    """By access key or role id: seconds since the epoch, service, region."""
+    """By access key or role id, or by user or role id and service: seconds since the epoch, service, region."""
 
     def __init__(self) -> None:
         self._used: dict[str, tuple[float, str, str]] = {}
         self.changes = 0
 
     def note(self, key: str, principal: Principal, at: float, service: str, region: str) -> None:
-        """Note a signed request: of a role's session as its role's use, of a long-term key as the key's."""
-        if key.startswith("AKIA"):
-            id = key
-        elif principal.kind == "role":
-            id = principal.user_id.partition(":")[0]
-        else:
+        """Note a signed request: of a role's session as its role's use, of a long-term key as the key's; of either, and of a
+        user's session, as a use of the service by the role or user."""
+        use = (at, service, region)
+        if principal.kind == "role":
+            role = principal.user_id.partition(":")[0]
+            self._put(role, use)
+            self._put(f"{role} {service}", use)
             return
+        if key.startswith("AKIA"):
+            self._put(key, use)
+        if principal.kind == "user":
+            self._put(f"{principal.user_id} {service}", use)
+
+    def _put(self, id: str, use: tuple[float, str, str]) -> None:
         used = self._used
         if id not in used and len(used) >= MOST:
             del used[next(iter(used))]
-        used[id] = (at, service, region)
+        used[id] = use
         self.changes += 1
 
     def find(self, question: FindLastUse) -> LastUse | None:

@@ -27,6 +27,18 @@ def test_a_key_is_known_by_itself_and_a_session_by_its_role() -> None:
     assert used.find(FindLastUse("test")) is None
 
 
+def test_of_a_user_and_a_role_each_service_is_known() -> None:
+    used = Usage()
+    user = replace(root_of("123456789012"), kind="user", user_id="AIDAX")
+    used.note("AKIA1", user, 10.0, "s3", "eu-west-1")
+    used.note("ASIA2", user, 11.0, "sqs", "us-east-1")
+    used.note("ASIA1", ROLE, 12.0, "sqs", "us-east-1")
+    assert used.find(FindLastUse("AIDAX s3")) == LastUse(10.0, "s3", "eu-west-1")
+    assert used.find(FindLastUse("AIDAX sqs")) == LastUse(11.0, "sqs", "us-east-1")
+    assert used.find(FindLastUse("AROAX sqs")) == LastUse(12.0, "sqs", "us-east-1")
+    assert used.find(FindLastUse("AROAX s3")) is None
+
+
 def test_it_is_bounded_and_restored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(usage, "MOST", 2)
     used = Usage()

@@ -16,6 +16,7 @@ from awning.contracts import (
 from awning.kit.compiled import Compiled
 from awning.kit.service import Service
 from awning.services.iam import (
+    access_reports,
     account,
     attached,
     boundaries,
@@ -70,6 +71,7 @@ SERVICE = Service(
         service_roles,
         service_credentials,
         credential_report,
+        access_reports,
     ),
     schema=tables.SCHEMA,
     guard=lookup.guard,

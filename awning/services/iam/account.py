@@ -30,6 +30,7 @@ from awning.services.iam.quotas import (
 from awning.services.iam.tables import Entity, Kind, Policy
 
 _ALIAS: Final = re.compile(r"[a-z0-9](?:[a-z0-9]|-(?!-)){1,61}[a-z0-9]")
+_TOKEN_VERSION: Final = "token-version"
 _FILTERS: Final = ("User", "Group", "Role", "LocalManagedPolicy", "AWSManagedPolicy")
 _MEMBERS: Final = ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policies", "Policies")
 
@@ -102,9 +103,17 @@ def get_account_summary(call: Call) -> dict[str, Any]:
         "PolicySizeQuota": MANAGED_POLICY_CHARACTERS,
         "AssumeRolePolicySizeQuota": TRUST_POLICY_CHARACTERS,
         "VersionsPerPolicyQuota": POLICY_VERSIONS,
-        "GlobalEndpointTokenVersion": 1,
+        "GlobalEndpointTokenVersion": resource_tables.setting(db, account, _TOKEN_VERSION) or 1,
     }
     return {"SummaryMap": summary}
+
+
+@operation(Needs("iam:SetSecurityTokenServicePreferences", "*"), honours={"global_endpoint_token_version": ALL})
+def set_security_token_service_preferences(call: Call, global_endpoint_token_version: str) -> None:
+    """Say of which version tokens of the global endpoint are. Either is good in all regions that are on by default, and others
+    awning does not have: so they differ in the account's summary only."""
+    version = int(global_endpoint_token_version.removeprefix("v").removesuffix("Token"))
+    resource_tables.set_setting(call.db, call.account, _TOKEN_VERSION, version)
 
 
 @operation(Needs("iam:GetAccountAuthorizationDetails", "*"), reads=True, honours={"filter": ALL})

@@ -6,7 +6,6 @@ hours, and gives out that one meanwhile), and is out of date four hours later, a
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from awning.services.iam import password_policy, passwords, resource_tables, tab
 from awning.services.iam.errors import ReportExpired, ReportNotPresent
 from awning.services.iam.resource_tables import ROOT, Resource
 from awning.services.iam.tables import AccessKey, Entity
+from awning.services.iam.turns import next_turn
 
 _REPORT: Final = "credential-report"
 _GOOD_FOR: Final = 4 * 3600.0
@@ -46,14 +46,11 @@ async def generate_credential_report(call: Call) -> dict[str, Any]:
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(_COLUMNS)
     lines.writerow(_root(call))
-    loop = asyncio.get_running_loop()
     after = ""
     while users := tables.list_entities(call.db, call.account, "user", "/", after, _SLICE):
         lines.writerows(_user(call, user) for user in users)
         after = users[-1].name.lower()
-        turn = loop.create_future()
-        loop.call_soon(turn.set_result, None)
-        await turn
+        await next_turn()
     # The last line has no line feed behind it.
     await call.commit(_store, text.getvalue().rstrip("\n"))
     if before is None:

@@ -57,6 +57,15 @@ def policy(call: Call, arn: str, missing: str | None = None) -> Policy:
     return found
 
 
+def document(call: Call, found: Policy) -> str:
+    """The document of a managed policy's default version."""
+    own = managed.find(found.arn)
+    version = own[1] if own else tables.find_version(call.db, found.row, found.default_version)
+    if version is None:
+        raise LookupError(f"The policy {found.arn} has no document.")
+    return version.document
+
+
 def counted(call: Call, of_aws: Policy) -> Policy:
     """One of AWS's own policies with its uses in the call's account."""
     attached, bounding = tables.uses_of(call.db, call.account, of_aws.arn)
