@@ -312,6 +312,11 @@ class FindDnsRecords:
 
 
 @dataclass(frozen=True, slots=True)
+class EncryptsByDefault:
+    """Whether objects are encrypted that nobody asks to have encrypted. Answered by the region: bool."""
+
+
+@dataclass(frozen=True, slots=True)
 class FindClient:
     """The HTTP client for what the region itself calls. Answered by the region: net.client.Client."""
 

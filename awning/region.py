@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from awning.contracts import FindAddress, FindClient, FindLastUse, FindMailSpool, FindSigningKey
+from awning.contracts import EncryptsByDefault, FindAddress, FindClient, FindLastUse, FindMailSpool, FindSigningKey
 from awning.gateway.access import Access, RootKeys
 from awning.gateway.catalogue import Entry
 from awning.gateway.exposition import Exposition
@@ -66,6 +66,8 @@ class Options:
     enforce: bool = True
     keys: RootKeys = field(default_factory=RootKeys)
     cache: Path | None = None
+    encrypt: bool = True
+    """Objects are encrypted that nobody asks to have encrypted."""
 
 
 class Region:
@@ -93,6 +95,7 @@ class Region:
             FindClient: lambda _: self.client,
             FindMailSpool: lambda _: self.folder.mail,
             FindAddress: lambda _: self.address,
+            EncryptsByDefault: lambda _: self.options.encrypt,
         }
         self.client = Client()
         self._answers: dict[type, Room] = {}

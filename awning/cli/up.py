@@ -43,6 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--iam", choices=("on", "off"), default="on", help="off: signatures are checked, permissions are not"
     )
     parser.add_argument(
+        "--default-encryption",
+        choices=("on", "off"),
+        default=None,
+        help="off: objects that nobody asks to have encrypted are not; AWNING_DEFAULT_ENCRYPTION (default: on)",
+    )
+    parser.add_argument(
         "--init",
         metavar="FOLDER",
         type=Path,
@@ -128,7 +134,16 @@ def read_options(arguments: argparse.Namespace, given: Variables, data: Path) ->
         enforce=arguments.iam == "on",
         keys=read_keys(host, domain),
         cache=cache_folder(),
+        encrypt=encrypts(arguments),
     )
+
+
+def encrypts(arguments: argparse.Namespace) -> bool:
+    """Say whether objects are encrypted that nobody asks to have encrypted. Raises Fault."""
+    said = arguments.default_encryption or os.environ.get("AWNING_DEFAULT_ENCRYPTION") or "on"
+    if said not in ("on", "off"):
+        raise Fault(f"AWNING_DEFAULT_ENCRYPTION={said} says neither on nor off.")
+    return str(said) == "on"
 
 
 def listen_address(arguments: argparse.Namespace) -> tuple[str, int]:
@@ -240,6 +255,8 @@ def announce(region: Region, journal: Journal) -> None:
     assert region.listener is not None
     if not options.enforce:
         journal.notice("WARNING: --iam off: every signature is checked, but every permission is given.")
+    if not options.encrypt:
+        journal.notice("Objects that nobody asks to have encrypted are stored in the clear.")
     if options.keys.well_known_anywhere:
         journal.notice(
             "WARNING: AWNING_ALLOW_WELL_KNOWN_KEYS=1: whoever reaches this port is root with the key `test`."

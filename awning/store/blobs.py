@@ -203,12 +203,18 @@ class BlobWriter:
         self._failed: tuple[str, bool] | None = None
         self._publication: Completion[str] | None = None
 
-    def write(self, data: bytes | bytearray | memoryview, hashers: Sequence[Hasher] = ()) -> Completion[None]:
+    def write(
+        self,
+        data: bytes | bytearray | memoryview,
+        hashers: Sequence[Hasher] = (),
+        through: Callable[[Any], bytes] | None = None,
+    ) -> Completion[None]:
         """Append, and call each hasher's update(data), in a thread; blocks of 1 MiB or more are worth the way there.
 
-        Done once the system has the bytes and the hashers have been updated. Raises BlobFailed.
+        through: what is written is `through(data)`, made in the thread (a cipher); the hashers see the data itself. Done once the
+        system has the bytes and the hashers have been updated. Raises BlobFailed.
         """
-        return self._start(partial(self._write, data, hashers))
+        return self._start(partial(self._write, data, hashers, through))
 
     def publish(self) -> Completion[str]:
         """Make the blob durable under its id, which is the result. What is published, a row must refer to; if none ever does,
@@ -251,10 +257,15 @@ class BlobWriter:
 
     # From here on: in the thread, one job at a time.
 
-    def _write(self, data: bytes | bytearray | memoryview, hashers: Sequence[Hasher]) -> None:
+    def _write(
+        self,
+        data: bytes | bytearray | memoryview,
+        hashers: Sequence[Hasher],
+        through: Callable[[Any], bytes] | None,
+    ) -> None:
+        view = memoryview(data if through is None else through(data))
         with self._guarded():
             self._open()
-            view = memoryview(data)
             _check_space(self._fd, len(view))
             while view:
                 written = os.write(self._fd, view)

@@ -10,6 +10,8 @@ import sqlite3
 import time
 from pathlib import Path
 
+from awning.store.segments import SEGMENT, TAG
+
 PATIENCE = 60.0
 """Seconds that the region's own sweeps get to finish."""
 
@@ -62,14 +64,20 @@ def faults_in(data: Path) -> list[str]:
         for what, query in _REFERENCES:
             if rows := db.execute(query).fetchmany(3):
                 found.append(f"{what}: {rows}")
-        named = dict(
-            db.execute(
-                "SELECT blob, o.size FROM contents c LEFT JOIN (SELECT content, size FROM objects UNION ALL "
-                "SELECT content, size FROM versions) o USING (content) WHERE blob IS NOT NULL "
-                "UNION ALL SELECT blob, size FROM parts WHERE blob IS NOT NULL"
-            )
+        sizes = db.execute(
+            "SELECT blob, o.size, seal FROM contents c LEFT JOIN (SELECT content, size FROM objects UNION ALL "
+            "SELECT content, size FROM versions) o USING (content) WHERE blob IS NOT NULL "
+            "UNION ALL SELECT p.blob, p.size, c.seal FROM parts p LEFT JOIN contents c USING (content) WHERE p.blob IS NOT NULL"
         )
+        named = {blob: _stored(size, seal) for blob, size, seal in sizes}
     return found + _faults_of_files(data, named)
+
+
+def _stored(size: int | None, seal: bytes | None) -> int | None:
+    """The bytes on disk of a content: what is encrypted has a tag for each segment and layer."""
+    if size is None or seal is None:
+        return size
+    return size + TAG * (2 if seal[0] == 3 else 1) * max(1, -(-size // SEGMENT))
 
 
 def _faults_of_files(data: Path, named: dict[str, int | None]) -> list[str]:

@@ -43,17 +43,16 @@ def check(call: Call, bucket: Bucket, owner: str | None) -> None:
         raise elsewhere(call, bucket)
 
 
-def number_of(call: Call, name: str) -> int:
-    """Return the bucket that a call was authorised for, by its number: a bucket of this name made later has another.
+def begun(call: Call, name: str) -> Bucket:
+    """Return the bucket that a call was authorised for; one of this name made later has another number.
 
     To be asked before the call first waits. Raises NoSuchBucket.
     """
     kept = call.memory.known.get(name)
-    bucket = kept[0] if kept is not None else bucket_tables.find_bucket(call.db, name)
+    bucket: Bucket | None = kept[0] if kept is not None else bucket_tables.find_bucket(call.db, name)
     if bucket is None:
         raise errors.NoSuchBucket(name)
-    number: int = bucket.bucket
-    return number
+    return bucket
 
 
 def elsewhere(call: Call, bucket: Bucket) -> errors.ServiceError:

@@ -148,7 +148,8 @@ KEYS = (
     "s3:requestobjecttag/", "s3:requestobjecttagkeys", "s3:signatureversion", "s3:versionid", "s3:x-amz-acl",
     "s3:x-amz-content-sha256", "s3:x-amz-copy-source", "s3:x-amz-grant-full-control", "s3:x-amz-grant-read",
     "s3:x-amz-grant-read-acp", "s3:x-amz-grant-write", "s3:x-amz-grant-write-acp", "s3:x-amz-metadata-directive",
-    "s3:x-amz-object-ownership", "s3:x-amz-storage-class",
+    "s3:x-amz-object-ownership", "s3:x-amz-server-side-encryption", "s3:x-amz-server-side-encryption-aws-kms-key-id",
+    "s3:x-amz-server-side-encryption-customer-algorithm", "s3:x-amz-storage-class",
 )  # fmt: skip
 """The room's own keys; s3:resourceaccount and s3:tlsversion are the gateway's."""
 
@@ -214,6 +215,9 @@ _WRITE_KEYS = (
     ("grant_write_acp", "s3:x-amz-grant-write-acp"),
     ("copy_source", "s3:x-amz-copy-source"),
     ("metadata_directive", "s3:x-amz-metadata-directive"),
+    ("server_side_encryption", "s3:x-amz-server-side-encryption"),
+    ("ssekms_key_id", "s3:x-amz-server-side-encryption-aws-kms-key-id"),
+    ("sse_customer_algorithm", "s3:x-amz-server-side-encryption-customer-algorithm"),
     ("storage_class", "s3:x-amz-storage-class"),
     ("if_none_match", "s3:if-none-match"),
     ("if_match", "s3:if-match"),

@@ -13,15 +13,6 @@ from awning.services.s3 import buckets, errors, names
 from awning.services.s3.conditions import of_request
 
 
-@operation(Needs("s3:GetEncryptionConfiguration", names.of_bucket), reads=True, anonymous=True, context=of_request)
-def get_bucket_encryption(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> dict[str, Any]:
-    """Raises ServerSideEncryptionConfigurationNotFoundError: nothing is encrypted at rest here."""
-    buckets.find(call, bucket, expected_bucket_owner)
-    raise errors.ServerSideEncryptionConfigurationNotFoundError(
-        "The server side encryption configuration was not found", BucketName=bucket
-    )
-
-
 @operation(Needs("s3:GetReplicationConfiguration", names.of_bucket), reads=True, anonymous=True, context=of_request)
 def get_bucket_replication(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> dict[str, Any]:
     """Raises ReplicationConfigurationNotFoundError."""

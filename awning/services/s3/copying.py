@@ -16,6 +16,8 @@ from awning.services.s3 import (
     buckets,
     checksums,
     conditions,
+    encryption,
+    encryption_headers,
     errors,
     lists,
     locks,
@@ -30,18 +32,21 @@ from awning.services.s3 import (
 from awning.services.s3.bucket_tables import Bucket
 from awning.services.s3.checksums import Wanted
 from awning.services.s3.conditions import of_write
+from awning.services.s3.encryption import Keys
+from awning.services.s3.encryption_headers import Customer
 from awning.services.s3.objects import Write
 from awning.services.s3.tables import Object
 from awning.services.s3.version_tables import Marker
 
 
 class Source(NamedTuple):
-    """What a copy reads. `named`: its version was."""
+    """What a copy reads. `named`: its version was. `keys`: those by which it is encrypted."""
 
     bucket: str
     key: str
     named: bool
     object: Object
+    keys: Keys | None
 
 
 def source_of(
@@ -52,8 +57,10 @@ def source_of(
     if_none_match: str | None,
     since: Any,
     unmodified_since: Any,
+    customer: Customer | None,
 ) -> Source:
-    """Return a copy's source. Raises NoSuchKey, NoSuchVersion, PreconditionFailed, InvalidObjectState.
+    """Return a copy's source; `customer`: the client's own key for it. Raises NoSuchKey, NoSuchVersion, PreconditionFailed,
+    InvalidObjectState, and what encryption.open_for() raises.
 
     A source bucket may be in any region.
     """
@@ -66,7 +73,8 @@ def source_of(
     source = _source(call, found, key, version)
     conditions.check_copy(source.etag, source.modified, if_match, if_none_match, since, unmodified_since)
     storage_classes.check_readable(source.storage_class, source.extras, call.now, copied=True)
-    return Source(bucket, key, version is not None, source)
+    keys = encryption.open_for(call, found, key, source.seal, customer)
+    return Source(bucket, key, version is not None, source, keys)
 
 
 def _source(call: Call, found: Bucket, key: str, version: str | None) -> Object:
@@ -99,6 +107,7 @@ def _source(call: Call, found: Bucket, key: str, version: str | None) -> Object:
         "metadata_directive": ALL,
         "object_lock_legal_hold_status": ALL,
         "object_lock_mode": ALL,
+        "server_side_encryption": set(encryption_headers.ALGORITHMS),
         "storage_class": ALL,
         "tagging_directive": ALL,
     },
@@ -134,6 +143,16 @@ async def copy_object(
     object_lock_mode: str | None = None,
     object_lock_retain_until_date: Any = None,
     tagging_directive: str | None = None,
+    server_side_encryption: str | None = None,
+    sse_customer_algorithm: str | None = None,
+    sse_customer_key: str | None = None,
+    sse_customer_key_md5: str | None = None,
+    ssekms_key_id: str | None = None,
+    ssekms_encryption_context: str | None = None,
+    bucket_key_enabled: bool | None = None,
+    copy_source_sse_customer_algorithm: str | None = None,
+    copy_source_sse_customer_key: str | None = None,
+    copy_source_sse_customer_key_md5: str | None = None,
     storage_class: str | None = None,
     tagging: str | None = None,
     website_redirect_location: str | None = None,
@@ -146,16 +165,23 @@ async def copy_object(
     kept = (content_type, cache_control, content_disposition, content_encoding, content_language, expires, metadata)
     headers = objects.headers_of(*kept, website_redirect_location)
     tags = objects.tags_of(tagging)
-    begun = buckets.number_of(call, bucket)
+    by_kms = (ssekms_key_id, ssekms_encryption_context, bucket_key_enabled)
+    own_key = (sse_customer_algorithm, sse_customer_key, sse_customer_key_md5)
+    asked = encryption_headers.asked(call, server_side_encryption, *by_kms, *own_key)
+    customer = encryption_headers.customer(
+        call, copy_source_sse_customer_algorithm, copy_source_sse_customer_key, copy_source_sse_customer_key_md5
+    )
+    begun = buckets.begun(call, bucket)
     lock = locks.asked(call, object_lock_mode, object_lock_retain_until_date, object_lock_legal_hold_status)
     raw_key = names.key_bytes(key)
-    write = Write(bucket, begun, expected_bucket_owner, key, raw_key, if_match, if_none_match, wanted_acl, lock)
+    write = Write(bucket, begun.bucket, expected_bucket_owner, key, raw_key, if_match, if_none_match, wanted_acl, lock)
     objects.early_checks(call, write)
     matching = (copy_source_if_match, copy_source_if_none_match)
     dates = (copy_source_if_modified_since, copy_source_if_unmodified_since)
-    read = source_of(call, copy_source, expected_source_bucket_owner, *matching, *dates)
+    read = source_of(call, copy_source, expected_source_bucket_owner, *matching, *dates, customer)
     source = read.object
-    if (read.bucket, read.key, read.named) == (bucket, key, False) and website_redirect_location is None:
+    changes = website_redirect_location is not None or asked is not None or encryption.is_configured(call, begun)
+    if (read.bucket, read.key, read.named) == (bucket, key, False) and not changes:
         _check_itself(metadata_directive, storage_class, source)
     check_size(source.size)
     if metadata_directive != "REPLACE":
@@ -165,15 +191,19 @@ async def copy_object(
     wanted = Wanted(
         checksums.BY_NAME[checksum_algorithm] if checksum_algorithm else checksums.algorithm_of(source.kind)
     )
-    blocks = reading.blocks_of(call, source, 0, source.size)
-    received = await receiving.receive(call, wanted, None, blocks)
+    sealing = encryption.choose(call, begun, key, write.raw_key, asked)
+    cipher = None if sealing.keys is None else sealing.keys.whole()
+    blocks = reading.blocks_of(call, source, 0, source.size, read.keys)
+    received = await receiving.receive(call, wanted, None, blocks, cipher=cipher)
+    if not sealing.md5:
+        received = received._replace(md5=call.random(16))
     kind = checksums.kind_of(wanted.algorithm, checksums.FULL_OBJECT)
-    content = objects.new_content(received, kind, headers, tags, storage_class)
+    content = objects.new_content(received, kind, headers, tags, storage_class, sealing.seal)
     done = await receiving.commit(call, content.stored, objects.publish, write, content, "ObjectCreated:Copy")
     shown = {"ETag": content.etag, "LastModified": done.modified, **checksums.shown(kind, content.checksum)}
     versions = {"VersionId": done.version, "CopySourceVersionId": source.version}
     about = {name: value for name, value in versions.items() if value is not None}
-    return {"CopyObjectResult": shown, **about, **done.lifecycle}
+    return {"CopyObjectResult": shown, **about, **sealing.shown, **done.lifecycle}
 
 
 def _check_itself(directive: str | None, storage_class: str | None, source: Object) -> None:

@@ -145,6 +145,15 @@ class InvalidDigest(ServiceError):
         super().__init__("The Content-MD5 you specified was invalid.", **{"Content-MD5": value})
 
 
+class InvalidEncryptionAlgorithmError(ServiceError):
+    def __init__(self, name: str, value: str) -> None:
+        super().__init__(
+            "The Encryption request you specified is not valid. Supported value: AES256.",
+            ArgumentName=name,
+            ArgumentValue=value,
+        )
+
+
 class InvalidLocationConstraint(ServiceError):
     def __init__(self, value: str) -> None:
         super().__init__("The specified location-constraint is not valid", LocationConstraint=value)
@@ -239,6 +248,26 @@ class MalformedPolicy(ServiceError):
 
 class MalformedTrailerError(ServiceError):
     pass
+
+
+class KmsDisabled(ServiceError):
+    code = "KMS.DisabledException"
+
+
+class KmsInvalidCiphertext(ServiceError):
+    code = "KMS.InvalidCiphertextException"
+
+
+class KmsInvalidKeyUsage(ServiceError):
+    code = "KMS.InvalidKeyUsageException"
+
+
+class KmsInvalidState(ServiceError):
+    code = "KMS.KMSInvalidStateException"
+
+
+class KmsNotFound(ServiceError):
+    code = "KMS.NotFoundException"
 
 
 class MalformedXML(ServiceError):

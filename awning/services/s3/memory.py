@@ -12,6 +12,7 @@ import orjson
 from awning.auth.policy import Policy, compile_policy
 from awning.kit.service import Guard
 from awning.services.s3 import bucket_tables
+from awning.services.s3.data_keys import DataKeys
 from awning.services.s3.event_records import Listeners, compile_listeners
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class Memory:
     """Compiled policies, notifications and settings by their ids: an id stands for one text for ever, so none goes out of date.
 
     `known` are buckets, and what they say about their users, by name, from committed state; whoever changes one clears them after
-    the commit. `readers` are the bodies under way that take one part after another.
+    the commit. `data_keys` follow from their names, or are good for a time. `readers` are the bodies under way that take one part
+    after another.
     """
 
     def __init__(self, db: sqlite3.Connection) -> None:
@@ -43,6 +45,7 @@ class Memory:
         self.known: dict[str, tuple[bucket_tables.Bucket, Guard]] = {}
         self.readers: WeakSet[Pieces] = WeakSet()
         self.settings: dict[str, Settings] = {}
+        self.data_keys = DataKeys()
 
     def keep_settings(self, id_: str, settings: Settings) -> None:
         """Keep what stands under an id."""

@@ -20,6 +20,8 @@ from awning.services.s3 import (
     checksums,
     conditions,
     copying,
+    encryption,
+    encryption_headers,
     errors,
     history,
     lifecycle,
@@ -30,6 +32,7 @@ from awning.services.s3 import (
     notifications,
     objects,
     owners,
+    part_ciphers,
     reading,
     receiving,
     storage_classes,
@@ -38,6 +41,7 @@ from awning.services.s3 import (
 )
 from awning.services.s3.checksums import BY_NAME, Algorithm, Wanted
 from awning.services.s3.conditions import of_request, of_write
+from awning.services.s3.encryption_headers import Customer
 from awning.services.s3.receiving import Received
 from awning.services.s3.upload_tables import Part, Upload
 
@@ -92,6 +96,7 @@ def _kind(algorithm: str | None, type_: str | None) -> int:
         "metadata": ALL,
         "object_lock_legal_hold_status": ALL,
         "object_lock_mode": ALL,
+        "server_side_encryption": set(encryption_headers.ALGORITHMS),
         "storage_class": ALL,
     },
     anonymous=True,
@@ -116,6 +121,13 @@ def create_multipart_upload(
     object_lock_legal_hold_status: str | None = None,
     object_lock_mode: str | None = None,
     object_lock_retain_until_date: Any = None,
+    server_side_encryption: str | None = None,
+    sse_customer_algorithm: str | None = None,
+    sse_customer_key: str | None = None,
+    sse_customer_key_md5: str | None = None,
+    ssekms_key_id: str | None = None,
+    ssekms_encryption_context: str | None = None,
+    bucket_key_enabled: bool | None = None,
     storage_class: str | None = None,
     tagging: str | None = None,
     website_redirect_location: str | None = None,
@@ -129,9 +141,14 @@ def create_multipart_upload(
     kind = _kind(checksum_algorithm, checksum_type)
     kept = (content_type, cache_control, content_disposition, content_encoding, content_language, expires, metadata)
     headers = objects.headers_of(*kept, website_redirect_location)
+    by_kms = (ssekms_key_id, ssekms_encryption_context, bucket_key_enabled)
+    own_key = (sse_customer_algorithm, sse_customer_key, sse_customer_key_md5)
+    asked = encryption_headers.asked(call, server_side_encryption, *by_kms, *own_key)
     found = buckets.find(call, bucket, expected_bucket_owner)
     lock = locks.asked(call, object_lock_mode, object_lock_retain_until_date, object_lock_legal_hold_status)
     locks.check_write(call, found, lock)
+    raw_key = names.key_bytes(key)
+    sealing = encryption.choose(call, found, key, raw_key, asked)
     # Ids grow with time: uploads of one key are listed in the order in which they were opened.
     upload_id = f"{int(call.now * 1000):011x}{call.new_token(48)}"
     initiator = orjson.dumps({"ID": _initiator(call)})
@@ -147,14 +164,15 @@ def create_multipart_upload(
         0,
         None,
         None,
+        sealing.seal,
     )
     extras = owners.merged(None, owners.of_new(call, found, key, wanted_acl))
     tags = objects.tags_of(tagging)
     if lock is not None:
         extras = locks.with_lock(extras, lock)
-    upload_tables.insert_upload(call.db, found.bucket, names.key_bytes(key), upload, headers, tags, extras)
-    result = {"Bucket": bucket, "Key": key, "UploadId": upload_id}
-    result.update(lifecycle.abortion(call, found, names.key_bytes(key), upload.initiated))
+    upload_tables.insert_upload(call.db, found.bucket, raw_key, upload, headers, tags, extras)
+    result = {"Bucket": bucket, "Key": key, "UploadId": upload_id, **sealing.shown}
+    result.update(lifecycle.abortion(call, found, raw_key, upload.initiated))
     if checksum_algorithm is not None:
         result["ChecksumAlgorithm"] = checksum_algorithm
         result["ChecksumType"] = checksums.type_of(kind)
@@ -200,18 +218,18 @@ def _check_unverified(call: Call, bucket: str, owner: str | None, upload: Upload
 
 
 def publish_part(
-    call: Call, bucket: str, owner: str | None, key: str, upload_id: str, number: int, received: Received
+    call: Call, bucket: str, owner: str | None, key: str, upload_id: str, number: int, received: Received, salt: bytes
 ) -> int:
-    """Make a received body a part of its upload; return when, in seconds. Runs in a batch."""
+    """Make a received body a part of its upload; return when, in seconds. Runs in a batch. `salt`: of its encryption."""
     upload = open_upload(call, bucket, owner, key, upload_id)
     now = int(call.now)
     part = Part(number, received.size, now, received.md5, received.checksum)
-    upload_tables.put_part(call.db, call.blobs, upload, part, received.stored)
+    upload_tables.put_part(call.db, call.blobs, upload, part, received.stored, salt)
     return now
 
 
 @operation(
-    Needs("s3:PutObject", names.of_object), honours={"checksum_algorithm": ALL}, anonymous=True, context=of_request
+    Needs("s3:PutObject", names.of_object), honours={"checksum_algorithm": ALL}, anonymous=True, context=of_write
 )
 async def upload_part(
     call: Call,
@@ -232,6 +250,9 @@ async def upload_part(
     checksum_xxhash64: str | None = None,
     checksum_xxhash3: str | None = None,
     checksum_xxhash128: str | None = None,
+    sse_customer_algorithm: str | None = None,
+    sse_customer_key: str | None = None,
+    sse_customer_key_md5: str | None = None,
     expected_bucket_owner: str | None = None,
 ) -> dict[str, Any]:
     """Store one part; a part of the same number is replaced."""
@@ -241,21 +262,23 @@ async def upload_part(
     )
     md5 = checksums.content_md5(content_md5)
     _check_number(part_number)
+    encryption_headers.refuse_on_read(call.facts.headers)
+    customer = encryption_headers.customer(call, sse_customer_algorithm, sse_customer_key, sse_customer_key_md5)
     upload = open_upload(call, bucket, expected_bucket_owner, key, upload_id)
     if call.body is not None:
         receiving.check_length(call.body)
     if md5 is None and not wanted.asked:
         _check_unverified(call, bucket, expected_bucket_owner, upload)
     computed, further = _for_part(upload, wanted)
-    received = await receiving.receive(call, computed, md5, further=further)
+    part = part_ciphers.of_part(call, bucket, expected_bucket_owner, key, upload, part_number, customer)
+    received = part.tagged(call, await receiving.receive(call, computed, md5, further=further, cipher=part.cipher))
     shown = checksums.shown(checksums.kind_of(computed.algorithm, checksums.FULL_OBJECT), received.checksum)
     shown.pop("ChecksumType", None)
     if received.further is not None:
         received = received._replace(checksum=received.further, further=None)
-    await receiving.commit(
-        call, received.stored, publish_part, bucket, expected_bucket_owner, key, upload_id, part_number, received
-    )
-    return {"ETag": f'"{received.md5.hex()}"', **(shown if wanted.asked or upload.chosen else {})}
+    place = (bucket, expected_bucket_owner, key, upload_id, part_number)
+    await receiving.commit(call, received.stored, publish_part, *place, received, part.salt)
+    return {"ETag": f'"{received.md5.hex()}"', **part.shown, **(shown if wanted.asked or upload.chosen else {})}
 
 
 @operation(
@@ -277,24 +300,37 @@ async def upload_part_copy(
     copy_source_if_none_match: str | None = None,
     copy_source_if_unmodified_since: Any = None,
     copy_source_range: str | None = None,
+    sse_customer_algorithm: str | None = None,
+    sse_customer_key: str | None = None,
+    sse_customer_key_md5: str | None = None,
+    copy_source_sse_customer_algorithm: str | None = None,
+    copy_source_sse_customer_key: str | None = None,
+    copy_source_sse_customer_key_md5: str | None = None,
     expected_bucket_owner: str | None = None,
     expected_source_bucket_owner: str | None = None,
 ) -> dict[str, Any]:
     """Store bytes of an existing object as a part."""
     _check_number(part_number)
+    encryption_headers.refuse_on_read(call.facts.headers)
+    customer = encryption_headers.customer(call, sse_customer_algorithm, sse_customer_key, sse_customer_key_md5)
+    sources = encryption_headers.customer(
+        call, copy_source_sse_customer_algorithm, copy_source_sse_customer_key, copy_source_sse_customer_key_md5
+    )
     upload = open_upload(call, bucket, expected_bucket_owner, key, upload_id)
     matching = (copy_source_if_match, copy_source_if_none_match)
     dates = (copy_source_if_modified_since, copy_source_if_unmodified_since)
-    source = copying.source_of(call, copy_source, expected_source_bucket_owner, *matching, *dates).object
+    read = copying.source_of(call, copy_source, expected_source_bucket_owner, *matching, *dates, sources)
+    source = read.object
     first, end = conditions.copy_range(copy_source_range, source.size) if copy_source_range else (0, source.size)
     copying.check_size(end - first)
     wanted = Wanted(checksums.algorithm_of(upload.kind))
-    received = await receiving.receive(call, wanted, None, reading.blocks_of(call, source, first, end))
-    modified = await receiving.commit(
-        call, received.stored, publish_part, bucket, expected_bucket_owner, key, upload_id, part_number, received
-    )
+    part = part_ciphers.of_part(call, bucket, expected_bucket_owner, key, upload, part_number, customer)
+    blocks = reading.blocks_of(call, source, first, end, read.keys)
+    received = part.tagged(call, await receiving.receive(call, wanted, None, blocks, cipher=part.cipher))
+    place = (bucket, expected_bucket_owner, key, upload_id, part_number)
+    modified = await receiving.commit(call, received.stored, publish_part, *place, received, part.salt)
     shown = {wanted.algorithm.member: checksums.encode(received.checksum)} if upload.chosen else {}
-    result = {"CopyPartResult": {"ETag": f'"{received.md5.hex()}"', "LastModified": modified, **shown}}
+    result = {"CopyPartResult": {"ETag": f'"{received.md5.hex()}"', "LastModified": modified, **shown}, **part.shown}
     return result if source.version is None else {**result, "CopySourceVersionId": source.version}
 
 
@@ -443,7 +479,13 @@ def publish_upload(
         tables.put_object(db, call.blobs, found.bucket, raw_key, row, old)
     else:
         version = history.put(call, found, raw_key, row, old is not None)
-    answer = {"asked": plan.asked, "etag": plan.etag, "checksum": plan.checksum.hex(), "version": version}
+    answer = {
+        "asked": plan.asked,
+        "etag": plan.etag,
+        "checksum": plan.checksum.hex(),
+        "version": version,
+        "shown": encryption.shown(upload.seal),
+    }
     tags = lifecycle_tables.tags_and_extras(db, upload.content)[0] if found.settings is not None else None
     answer.update(lifecycle.expiration(call, found, raw_key, plan.size, now, tags))
     upload_tables.complete_upload(db, upload, plan.checksum, plan.layout, now, answer)
@@ -477,6 +519,9 @@ async def complete_multipart_upload(
     checksum_xxhash128: str | None = None,
     checksum_type: str | None = None,
     mpu_object_size: int | None = None,
+    sse_customer_algorithm: str | None = None,
+    sse_customer_key: str | None = None,
+    sse_customer_key_md5: str | None = None,
     expected_bucket_owner: str | None = None,
     if_match: str | None = None,
     if_none_match: str | None = None,
@@ -484,7 +529,9 @@ async def complete_multipart_upload(
     """Make the parts an object. The same request again gets the same answer."""
     given = (checksum_crc64_nvme, checksum_crc32, checksum_crc32_c, checksum_sha1, checksum_sha256, checksum_sha512)
     values = (*given, checksum_md5, checksum_xxhash64, checksum_xxhash3, checksum_xxhash128)
+    customer = encryption_headers.customer(call, sse_customer_algorithm, sse_customer_key, sse_customer_key_md5)
     upload = find_upload(call, bucket, expected_bucket_owner, key, upload_id)
+    _check_encryption(call, bucket, expected_bucket_owner, key, upload, customer)
     asked = _asked_parts(upload_id, multipart_upload)
     digest = hashlib.sha256(orjson.dumps([(p["PartNumber"], p["ETag"].strip('"')) for p in asked])).hexdigest()
     for _ in range(TRIES):
@@ -505,6 +552,21 @@ async def complete_multipart_upload(
     raise errors.OperationAborted
 
 
+def _check_encryption(
+    call: Call, bucket: str, owner: str | None, key: str, upload: Upload, customer: Customer | None
+) -> None:
+    """A completion that has checksums to show must come from who may read them (S3 API reference, CompleteMultipartUpload).
+
+    Raises as encryption.open_upload() does.
+    """
+    if upload.content is None or (customer is None and not upload.chosen):
+        return
+    if customer is not None or encryption.is_of_kms(upload.seal):
+        encryption.open_upload(call, buckets.find(call, bucket, owner), key, upload.seal, customer)
+    elif encryption.is_customers(upload.seal):
+        raise encryption_headers.no_algorithm()
+
+
 def _answer(call: Call, bucket: str, key: str, kept: dict[str, Any], upload: Upload, parts: int) -> dict[str, Any]:
     """Return a completion's reply from what publish_upload() kept of it."""
     result = {
@@ -513,6 +575,7 @@ def _answer(call: Call, bucket: str, key: str, kept: dict[str, Any], upload: Upl
         "Key": key,
         "ETag": kept["etag"],
         **checksums.shown(upload.kind, bytes.fromhex(kept["checksum"]), parts),
+        **kept.get("shown", {}),
     }
     if "Expiration" in kept:
         result["Expiration"] = kept["Expiration"]

@@ -16,6 +16,8 @@ from awning.services.s3 import (
     buckets,
     checksums,
     conditions,
+    encryption,
+    encryption_headers,
     errors,
     history,
     lifecycle,
@@ -81,7 +83,7 @@ def tags_of(tagging: str | None) -> bytes | None:
 
 
 def new_content(
-    received: Received, kind: int, headers: bytes, tags: bytes | None, storage_class: str | None
+    received: Received, kind: int, headers: bytes, tags: bytes | None, storage_class: str | None, seal: bytes | None
 ) -> NewContent:
     return NewContent(
         received.size,
@@ -92,6 +94,7 @@ def new_content(
         tags,
         storage_class or "STANDARD",
         received.stored,
+        seal,
     )
 
 
@@ -170,6 +173,7 @@ def publish(call: Call, write: Write, content: NewContent, event: str) -> Publis
         "metadata": ALL,
         "object_lock_legal_hold_status": ALL,
         "object_lock_mode": ALL,
+        "server_side_encryption": set(encryption_headers.ALGORITHMS),
         "storage_class": ALL,
     },
     anonymous=True,
@@ -209,6 +213,13 @@ async def put_object(
     object_lock_legal_hold_status: str | None = None,
     object_lock_mode: str | None = None,
     object_lock_retain_until_date: Any = None,
+    server_side_encryption: str | None = None,
+    sse_customer_algorithm: str | None = None,
+    sse_customer_key: str | None = None,
+    sse_customer_key_md5: str | None = None,
+    ssekms_key_id: str | None = None,
+    ssekms_encryption_context: str | None = None,
+    bucket_key_enabled: bool | None = None,
     storage_class: str | None = None,
     tagging: str | None = None,
     website_redirect_location: str | None = None,
@@ -222,27 +233,34 @@ async def put_object(
     md5 = checksums.content_md5(content_md5)
     wanted_acl = lists.asked(acl, (grant_full_control, grant_read, grant_read_acp, None, grant_write_acp))
     storage_classes.check(storage_class)
-    begun = buckets.number_of(call, bucket)
+    by_kms = (ssekms_key_id, ssekms_encryption_context, bucket_key_enabled)
+    own_key = (sse_customer_algorithm, sse_customer_key, sse_customer_key_md5)
+    asked = encryption_headers.asked(call, server_side_encryption, *by_kms, *own_key)
+    begun = buckets.begun(call, bucket)
     lock = locks.asked(call, object_lock_mode, object_lock_retain_until_date, object_lock_legal_hold_status)
     verified = wanted.asked or md5 is not None
     raw_key = names.key_bytes(key)
     write = Write(
-        bucket, begun, expected_bucket_owner, key, raw_key, if_match, if_none_match, wanted_acl, lock, verified
+        bucket, begun.bucket, expected_bucket_owner, key, raw_key, if_match, if_none_match, wanted_acl, lock, verified
     )
     kept = (content_type, cache_control, content_disposition, content_encoding, content_language, expires, metadata)
     headers = headers_of(*kept, website_redirect_location)
     tags = tags_of(tagging) if tagging else None
+    sealing = encryption.choose(call, begun, key, write.raw_key, asked)
+    cipher = None if sealing.keys is None else sealing.keys.whole()
     whole = receiving.is_small(call.body)
     if whole is not None:
-        received = receiving.small(whole, wanted, md5, call.body.trailers if call.body else {})
+        received = receiving.small(whole, wanted, md5, call.body.trailers if call.body else {}, cipher=cipher)
     else:
         early_checks(call, write)
-        received = await receiving.receive(call, wanted, md5)
+        received = await receiving.receive(call, wanted, md5, cipher=cipher)
+    if not sealing.md5:
+        received = received._replace(md5=call.random(16))
     kind = checksums.kind_of(wanted.algorithm, checksums.FULL_OBJECT)
-    content = new_content(received, kind, headers, tags, storage_class)
+    content = new_content(received, kind, headers, tags, storage_class, sealing.seal)
     event = "ObjectCreated:Post" if call.facts.method == "POST" else "ObjectCreated:Put"
     done = await receiving.commit(call, content.stored, publish, write, content, event)
-    result = {"ETag": content.etag, **checksums.shown(kind, content.checksum), **done.lifecycle}
+    result = {"ETag": content.etag, **checksums.shown(kind, content.checksum), **sealing.shown, **done.lifecycle}
     return result if done.version is None else {**result, "VersionId": done.version}
 
 

@@ -20,6 +20,8 @@ from awning.net.messages import FileSlice
 from awning.services.s3 import (
     checksums,
     conditions,
+    encryption,
+    encryption_headers,
     errors,
     lifecycle,
     locks,
@@ -29,11 +31,16 @@ from awning.services.s3 import (
     upload_tables,
 )
 from awning.services.s3.conditions import of_request
+from awning.services.s3.encryption import Keys
 from awning.services.s3.tables import Object
+from awning.store.completion import Completion
+from awning.store.segments import SEGMENT, Run, Segments
 from awning.store.threads import in_thread
 
 BLOCK = 1024 * 1024
 PARTS = 100
+AT_ONCE = 4 * SEGMENT
+"""Bytes of an encrypted file that are read and decrypted without a thread: some 20 µs."""
 
 
 class Layout(NamedTuple):
@@ -56,31 +63,43 @@ class Layout(NamedTuple):
         return bisect_right(self.ends, offset)
 
 
-def body_of(call: Call, found: Object, first: int, end: int) -> bytes | FileSlice | AsyncIterator[bytes]:
-    """Return the bytes first..end of an object."""
+def body_of(
+    call: Call, found: Object, first: int, end: int, keys: Keys | None
+) -> bytes | FileSlice | AsyncIterator[bytes]:
+    """Return the bytes first..end of an object. `keys`: what encryption.open_for() gave for it."""
     if found.layout is not None:
-        return _body_of_parts(call, found, first, end)
+        return _body_of_parts(call, found, first, end, keys)
     if found.blob is not None:
-        return FileSlice(call.blobs.open(found.blob), first, end - first)
+        if keys is None:
+            return FileSlice(call.blobs.open(found.blob), first, end - first)
+        return unsealed(call, call.blobs.open(found.blob), keys.whole(), first, end, found.size)
     data = found.body
     if data is None:
         return b""
+    if keys is not None:
+        data = keys.whole().open(data)
     return data if end - first == len(data) else data[first:end]
 
 
-def _body_of_parts(call: Call, found: Object, first: int, end: int) -> bytes | FileSlice | Pieces:
+def _body_of_parts(
+    call: Call, found: Object, first: int, end: int, keys: Keys | None
+) -> bytes | FileSlice | AsyncIterator[bytes]:
     assert found.layout is not None
     if first >= end:
         return b""
     layout = Layout.read(found.layout)
     low, high = layout.index_at(first), layout.index_at(end - 1)
-    if low == high:
-        ((number, blob),) = upload_tables.parts_of(call.db, found.content, layout.numbers[low], layout.numbers[low])
-        start = layout.span(low)[0]
-        if blob is not None:
-            return FileSlice(call.blobs.open(blob), first - start, end - first)
-        return upload_tables.part_body(call.db, found.content, number)[first - start : end - start]
-    return Pieces(call, found.content, layout, first, end)
+    if low != high:
+        return Pieces(call, found.content, layout, first, end, keys)
+    ((number, blob, salt),) = upload_tables.parts_of(call.db, found.content, layout.numbers[low], layout.numbers[low])
+    start, stop = layout.span(low)
+    cipher = None if keys is None else keys.part(number, salt)
+    if blob is None:
+        body = upload_tables.part_body(call.db, found.content, number)
+        return (body if cipher is None else cipher.open(body))[first - start : end - start]
+    if cipher is None:
+        return FileSlice(call.blobs.open(blob), first - start, end - first)
+    return unsealed(call, call.blobs.open(blob), cipher, first - start, end - start, stop - start)
 
 
 class Pieces:
@@ -88,9 +107,9 @@ class Pieces:
 
     __slots__ = ("__weakref__", "_blocks", "_readers", "content")
 
-    def __init__(self, call: Call, content: int, layout: Layout, first: int, end: int) -> None:
+    def __init__(self, call: Call, content: int, layout: Layout, first: int, end: int, keys: Keys | None) -> None:
         self.content = content
-        self._blocks = _read_parts(call, content, layout, first, end)
+        self._blocks = _read_parts(call, content, layout, first, end, keys)
         self._readers = call.memory.readers
         self._readers.add(self)
 
@@ -109,20 +128,33 @@ class Pieces:
         await self._blocks.aclose()
 
 
-async def _read_parts(call: Call, content: int, layout: Layout, first: int, end: int) -> AsyncGenerator[bytes, None]:
+async def _read_parts(
+    call: Call, content: int, layout: Layout, first: int, end: int, keys: Keys | None
+) -> AsyncGenerator[bytes, None]:
     """Yield the bytes first..end, looking up PARTS parts at a time: there may be 10,000."""
     index, high = layout.index_at(first), layout.index_at(end - 1)
     while index <= high:
         last = min(index + PARTS - 1, high)
-        for number, blob in upload_tables.parts_of(call.db, content, layout.numbers[index], layout.numbers[last]):
+        for number, blob, salt in upload_tables.parts_of(call.db, content, layout.numbers[index], layout.numbers[last]):
             start, stop = layout.span(index)
             low, top = max(first, start) - start, min(end, stop) - start
             index += 1
+            cipher = None if keys is None else keys.part(number, salt)
             if blob is None:
-                yield upload_tables.part_body(call.db, content, number)[low:top]
+                body = upload_tables.part_body(call.db, content, number)
+                yield (body if cipher is None else cipher.open(body))[low:top]
                 continue
-            async for block in _read_file(call, call.blobs.open(blob), low, top):
-                yield block
+            fd = call.blobs.open(blob)
+            blocks = (
+                _read_file(call, fd, low, top)
+                if cipher is None
+                else Unsealing(call, fd, cipher, low, top, stop - start)
+            )
+            try:
+                async for block in blocks:
+                    yield block
+            finally:
+                await blocks.aclose()
 
 
 async def _read_file(call: Call, fd: int, first: int, end: int) -> AsyncGenerator[bytes, None]:
@@ -138,9 +170,72 @@ async def _read_file(call: Call, fd: int, first: int, end: int) -> AsyncGenerato
         os.close(fd)
 
 
-async def blocks_of(call: Call, found: Object, first: int, end: int) -> AsyncIterator[bytes]:
-    """Yield the bytes first..end of an object in blocks of at most 1 MiB, wherever they lie."""
-    body = body_of(call, found, first, end)
+def unsealed(call: Call, fd: int, cipher: Segments, first: int, end: int, size: int) -> bytes | Unsealing:
+    """Return the bytes first..end of an encrypted file of `size` plain bytes; the descriptor is this function's to close.
+
+    A little is read at once, as sendfile() would; more in threads.
+    """
+    if end - first > AT_ONCE:
+        return Unsealing(call, fd, cipher, first, end, size)
+    try:
+        return b"".join([_run(fd, cipher, run) for run in cipher.runs(first, end, size)])
+    finally:
+        os.close(fd)
+
+
+class Unsealing:
+    """The bytes of an encrypted file, read and decrypted in threads, one block ahead of who takes them."""
+
+    __slots__ = ("_ahead", "_cipher", "_executor", "_fd", "_runs")
+
+    def __init__(self, call: Call, fd: int, cipher: Segments, first: int, end: int, size: int) -> None:
+        self._fd = fd
+        self._cipher = cipher
+        self._executor = call.blobs.executor
+        self._runs = iter(cipher.runs(first, end, size))
+        self._ahead: Completion[bytes] | None = None
+
+    def __aiter__(self) -> Unsealing:
+        return self
+
+    async def __anext__(self) -> bytes:
+        ahead = self._ahead or self._start()
+        if ahead is None:
+            await self.aclose()
+            raise StopAsyncIteration
+        block = await ahead
+        self._ahead = self._start()
+        return block
+
+    async def aclose(self) -> None:
+        """Close the file, after what is under way."""
+        fd, self._fd = self._fd, -1
+        ahead, self._ahead = self._ahead, None
+        if fd < 0:
+            return
+        if ahead is None or ahead.done():
+            os.close(fd)
+        else:
+            ahead.add_done_callback(lambda _: os.close(fd))
+
+    def _start(self) -> Completion[bytes] | None:
+        if self._fd < 0:
+            return None
+        run = next(self._runs, None)
+        return None if run is None else in_thread(self._executor, partial(_run, self._fd, self._cipher, run))
+
+
+def _run(fd: int, cipher: Segments, run: Run) -> bytes:
+    """Read and decrypt what a run is about. Raises Unsealable."""
+    return cipher.read(run, os.pread(fd, run.length, run.offset))
+
+
+async def blocks_of(call: Call, found: Object, first: int, end: int, keys: Keys | None) -> AsyncIterator[bytes]:
+    """Yield the bytes first..end of an object in blocks of at most 1 MiB, wherever they lie, in the clear.
+
+    `keys`: what encryption.open_for() gave for it.
+    """
+    body = body_of(call, found, first, end, keys)
     if isinstance(body, bytes):
         if body:
             yield body
@@ -264,12 +359,17 @@ def get_object(
     response_expires: Any = None,
     part_number: int | None = None,
     version_id: str | None = None,
+    sse_customer_algorithm: str | None = None,
+    sse_customer_key: str | None = None,
+    sse_customer_key_md5: str | None = None,
     expected_bucket_owner: str | None = None,
     checksum_mode: str | None = None,
 ) -> dict[str, Any]:
     """Return an object, a range or a part of it. Raises InvalidObjectState for one that lies in an archive."""
+    customer = encryption_headers.for_read(call, sse_customer_algorithm, sse_customer_key, sse_customer_key_md5)
     place, found = objects.located(call, bucket, expected_bucket_owner, key, version_id, body=True)
     storage_classes.check_readable(found.storage_class, found.extras, call.now)
+    keys = encryption.open_for(call, place, key, found.seal, customer)
     if conditions.check_read(
         found.etag, found.modified, if_match, if_none_match, if_modified_since, if_unmodified_since
     ):
@@ -281,7 +381,8 @@ def get_object(
         result.update(lifecycle.expiration(call, place, names.key_bytes(key), found.size, found.modified, found.tags))
     disposition = (response_cache_control, response_content_disposition, response_content_encoding)
     _override(call, result, (*disposition, response_content_language, response_content_type, response_expires))
-    result["Body"] = body_of(call, found, first, end)
+    result["Body"] = body_of(call, found, first, end, keys)
+    result.update(encryption.shown(found.seal, customer))
     return result
 
 
@@ -310,11 +411,18 @@ def head_object(
     response_expires: Any = None,
     part_number: int | None = None,
     version_id: str | None = None,
+    sse_customer_algorithm: str | None = None,
+    sse_customer_key: str | None = None,
+    sse_customer_key_md5: str | None = None,
     expected_bucket_owner: str | None = None,
     checksum_mode: str | None = None,
 ) -> dict[str, Any]:
-    """Return what GetObject would, without the body; also of an object in an archive."""
+    """Return what GetObject would, without the body; also of an object in an archive. KMS is asked where a checksum is shown."""
+    customer = encryption_headers.for_read(call, sse_customer_algorithm, sse_customer_key, sse_customer_key_md5)
     place, found = objects.located(call, bucket, expected_bucket_owner, key, version_id)
+    if checksum_mode is not None and encryption.is_of_kms(found.seal):
+        encryption.open_for(call, place, key, found.seal, customer)
+    encryption.check_customer(place, key, found.seal, customer)
     if conditions.check_read(
         found.etag, found.modified, if_match, if_none_match, if_modified_since, if_unmodified_since
     ):
@@ -326,6 +434,7 @@ def head_object(
         result.update(lifecycle.expiration(call, place, names.key_bytes(key), found.size, found.modified, found.tags))
     disposition = (response_cache_control, response_content_disposition, response_content_encoding)
     _override(call, result, (*disposition, response_content_language, response_content_type, response_expires))
+    result.update(encryption.shown(found.seal, customer))
     return result
 
 
@@ -347,10 +456,15 @@ def get_object_attributes(
     max_parts: int | None = None,
     part_number_marker: int | None = None,
     version_id: str | None = None,
+    sse_customer_algorithm: str | None = None,
+    sse_customer_key: str | None = None,
+    sse_customer_key_md5: str | None = None,
     expected_bucket_owner: str | None = None,
 ) -> dict[str, Any]:
     """Return an object's ETag, checksum, parts, class and size, those that are asked for."""
-    found = objects.existing(call, bucket, expected_bucket_owner, key, version_id)
+    customer = encryption_headers.for_read(call, sse_customer_algorithm, sse_customer_key, sse_customer_key_md5)
+    holder, found = objects.located(call, bucket, expected_bucket_owner, key, version_id)
+    encryption.check_customer(holder, key, found.seal, customer)
     layout = Layout.read(found.layout) if found.layout is not None else None
     result = objects.with_version({"LastModified": found.modified}, found)
     if "ETag" in object_attributes:

@@ -13,9 +13,11 @@ from awning.services.s3 import checksums, errors
 from awning.services.s3.checksums import Algorithm, Wanted
 from awning.services.s3.tables import Stored
 from awning.store.errors import BatchFailed, WritesRefused
+from awning.store.segments import Sealer
 
 if TYPE_CHECKING:
     from awning.kit.call import Body, Call
+    from awning.store.segments import Segments
 
 INLINE = 64 * 1024
 LARGEST_PUT = 5 * 1024**3
@@ -33,16 +35,22 @@ class Received(NamedTuple):
 
 
 def small(
-    data: bytes, wanted: Wanted, md5: bytes | None, trailers: dict[str, str], further: Algorithm | None = None
+    data: bytes,
+    wanted: Wanted,
+    md5: bytes | None,
+    trailers: dict[str, str],
+    further: Algorithm | None = None,
+    cipher: Segments | None = None,
 ) -> Received:
-    """Return a body of at most INLINE bytes as received. Raises BadDigest."""
+    """Return a body of at most INLINE bytes as received; `cipher`: what is stored goes through it. Raises BadDigest."""
     digest = hashlib.md5(data, usedforsecurity=False).digest()
     if md5 is not None and md5 != digest:
         raise checksums.bad_md5(md5, digest)
     computed = wanted.algorithm.of(data)
     if wanted.asked:
         wanted.check(computed, trailers)
-    return Received(len(data), digest, computed, Stored(None, data), further.of(data) if further else None)
+    stored = Stored(None, data if cipher is None else cipher.seal(data))
+    return Received(len(data), digest, computed, stored, further.of(data) if further else None)
 
 
 def check_document(call: Call, named: str | None, required: bool = False) -> None:
@@ -87,8 +95,11 @@ async def receive(
     md5: bytes | None,
     blocks: AsyncIterator[bytes] | None = None,
     further: Algorithm | None = None,
+    cipher: Segments | None = None,
 ) -> Received:
     """Read a body to its end, or `blocks` in its stead; return it when all that was said of it is true.
+
+    cipher: what is stored goes through it, in the thread that writes; digests and sizes are those of the body.
 
     Raises BadDigest, and whatever the body raises; then nothing is left behind.
     """
@@ -97,6 +108,7 @@ async def receive(
     hashers: list[checksums.Hasher] = [hashlib.md5(usedforsecurity=False), wanted.algorithm.new()]
     if further is not None:
         hashers.append(further.new())
+    sealer = None if cipher is None else Sealer(cipher)
     waiting: list[bytes] = []
     held = size = 0
     blob = None
@@ -110,15 +122,16 @@ async def receive(
                 blob = blob or call.blobs.create()
                 if writing is not None:
                     await writing
-                writing = blob.write(_join(waiting), hashers)
+                writing = blob.write(_join(waiting), hashers, None if sealer is None else sealer.update)
                 waiting, held = [], 0
         if blob is None and size <= INLINE:
-            return small(_join(waiting), wanted, md5, body.trailers if body is not None else {}, further)
+            trailers = body.trailers if body is not None else {}
+            return small(_join(waiting), wanted, md5, trailers, further, cipher)
         blob = blob or call.blobs.create()
         if writing is not None:
             await writing
-        if waiting:
-            await blob.write(_join(waiting), hashers)
+        if waiting or sealer is not None:
+            await blob.write(_join(waiting), hashers, None if sealer is None else sealer.end)
         digest, computed = hashers[0].digest(), hashers[1].digest()
         if md5 is not None and md5 != digest:
             raise checksums.bad_md5(md5, digest)

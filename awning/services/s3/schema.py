@@ -137,5 +137,6 @@ SCHEMA = Schema(
         );
         CREATE INDEX restores_by_due ON restores (due);
         """,
+        "ALTER TABLE parts ADD COLUMN salt BLOB NOT NULL DEFAULT x''",  # of the part's own encryption
     )
 )

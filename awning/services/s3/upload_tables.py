@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 
 class Upload(NamedTuple):
-    """A multipart upload. `content` is what its parts belong to, None once completed; `changes` grows with each part."""
+    """A multipart upload. `content` is what its parts belong to, None once completed, and `seal` its encryption; `changes` grows
+    with each part."""
 
     id: int
     content: int | None
@@ -32,6 +33,7 @@ class Upload(NamedTuple):
     changes: int
     completed: int | None
     answer: bytes | None
+    seal: bytes | None
 
 
 class Part(NamedTuple):
@@ -43,8 +45,8 @@ class Part(NamedTuple):
 
 
 _UPLOAD = (
-    "SELECT id, content, upload, initiated, initiator, kind, chosen, class, changes, completed, answer FROM uploads"
-    " WHERE bucket = ? AND key = ? AND upload = ?"
+    "SELECT u.id, u.content, u.upload, u.initiated, u.initiator, u.kind, u.chosen, u.class, u.changes, u.completed, u.answer,"
+    " c.seal FROM uploads u LEFT JOIN contents c ON c.content = u.content WHERE u.bucket = ? AND u.key = ? AND u.upload = ?"
 )
 
 
@@ -58,7 +60,9 @@ def insert_upload(
     extras: bytes | None = None,
 ) -> None:
     """Open an upload; its content's row is there from now on. `upload.id` and `.content` are not read."""
-    cursor = db.execute("INSERT INTO contents (headers, tags, extras) VALUES (?, ?, ?)", (headers, tags, extras))
+    cursor = db.execute(
+        "INSERT INTO contents (headers, tags, seal, extras) VALUES (?, ?, ?, ?)", (headers, tags, upload.seal, extras)
+    )
     db.execute(
         "INSERT INTO uploads (content, bucket, key, upload, initiated, initiator, kind, chosen, class)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -84,16 +88,16 @@ def uploads_from(
     ).fetchall()
 
 
-def put_part(db: sqlite3.Connection, blobs: Blobs, upload: Upload, part: Part, stored: Stored) -> None:
-    """Store a part; one of the same number before it is given up."""
+def put_part(db: sqlite3.Connection, blobs: Blobs, upload: Upload, part: Part, stored: Stored, salt: bytes) -> None:
+    """Store a part; one of the same number before it is given up. `salt`: of its encryption, empty where there is none."""
     content = upload.content
     old = db.execute("SELECT blob FROM parts WHERE content = ? AND number = ?", (content, part.number)).fetchone()
     if old is not None and old[0] is not None:
         blobs.discard(db, old[0])
     db.execute(
-        "INSERT OR REPLACE INTO parts (content, number, size, modified, md5, checksum, blob, body)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (content, *part, *stored),
+        "INSERT OR REPLACE INTO parts (content, number, size, modified, md5, checksum, blob, body, salt)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (content, *part, *stored, salt),
     )
     db.execute("UPDATE uploads SET changes = changes + 1 WHERE id = ?", (upload.id,))
 
@@ -106,10 +110,10 @@ def parts_after(db: sqlite3.Connection, content: int, number: int, limit: int) -
     return [Part._make(row) for row in rows.fetchall()]
 
 
-def parts_of(db: sqlite3.Connection, content: int, first: int, last: int) -> list[tuple[int, str | None]]:
-    """Return (number, blob) of the parts first..last."""
+def parts_of(db: sqlite3.Connection, content: int, first: int, last: int) -> list[tuple[int, str | None, bytes]]:
+    """Return (number, blob, salt) of the parts first..last."""
     return db.execute(
-        "SELECT number, blob FROM parts WHERE content = ? AND number BETWEEN ? AND ? ORDER BY number",
+        "SELECT number, blob, salt FROM parts WHERE content = ? AND number BETWEEN ? AND ? ORDER BY number",
         (content, first, last),
     ).fetchall()
 

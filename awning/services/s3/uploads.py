@@ -11,6 +11,8 @@ from awning.kit.operation import ALL, Needs, operation
 from awning.services.s3 import (
     buckets,
     checksums,
+    encryption,
+    encryption_headers,
     errors,
     lifecycle,
     listing,
@@ -138,11 +140,17 @@ def list_parts(
     upload_id: str,
     max_parts: int | None = None,
     part_number_marker: int | None = None,
+    sse_customer_algorithm: str | None = None,
+    sse_customer_key: str | None = None,
+    sse_customer_key_md5: str | None = None,
     expected_bucket_owner: str | None = None,
 ) -> dict[str, Any]:
-    """List the parts that an upload has so far."""
+    """List the parts that an upload has so far. A client's own key needs not be given; one that is must be the upload's."""
+    customer = encryption_headers.customer(call, sse_customer_algorithm, sse_customer_key, sse_customer_key_md5)
     found = buckets.find(call, bucket, expected_bucket_owner)
     upload = multipart.open_upload(call, bucket, expected_bucket_owner, key, upload_id)
+    if customer is not None:
+        encryption.open_upload(call, buckets.find(call, bucket), key, upload.seal, customer)
     assert upload.content is not None
     if max_parts is not None and max_parts < 0:
         raise errors.InvalidArgument(

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from awning.auth.principal import Principal, root_of
-from awning.contracts import Deliver, FindPrincipalIds, MayPublish, MaySend, Sender
+from awning.contracts import (
+    DataKey,
+    DecryptDataKey,
+    Deliver,
+    EncryptsByDefault,
+    FindPrincipalIds,
+    GenerateDataKeyFor,
+    MayPublish,
+    MaySend,
+    Sender,
+)
 from awning.kit.call import Call, Facts, service_facts
 from awning.kit.clock import Clock
 from awning.kit.deliveries import decode
+from awning.kit.errors import ServiceError
 from awning.kit.room import Room
 from awning.net.messages import FileSlice
 from awning.services.s3 import SERVICE
@@ -33,19 +45,55 @@ class StillClock(Clock):
         return self.time
 
 
+class Keys:
+    """A KMS of few words: any key does, unless it is among the `refused`, and every question is noted."""
+
+    def __init__(self) -> None:
+        self.refused: dict[str, ServiceError] = {}
+        self.made: list[GenerateDataKeyFor] = []
+        self.opened: list[DecryptDataKey] = []
+        self._kept: dict[bytes, tuple[str, bytes, dict[str, str]]] = {}
+
+    def make(self, question: GenerateDataKeyFor) -> DataKey:
+        if question.key in self.refused:
+            raise self.refused[question.key]
+        self.made.append(question)
+        name = "key/default" if question.key == "alias/aws/s3" else f"key/{question.key.rpartition('/')[2]}"
+        arn = f"arn:aws:kms:{question.region}:{question.account}:{name}"
+        plain, sealed = os.urandom(32), os.urandom(60)
+        self._kept[sealed] = (arn, plain, dict(question.context))
+        return DataKey(arn, plain, sealed)
+
+    def open(self, question: DecryptDataKey) -> DataKey:
+        arn, plain, context = self._kept[question.sealed]
+        if arn in self.refused:
+            raise self.refused[arn]
+        assert context == question.context
+        self.opened.append(question)
+        return DataKey(arn, plain, question.sealed)
+
+
 class Neighbours:
     """A region of one room. `known` are the ARNs of users and roles that exist, `listening` those of queues and topics, and
-    whether their policies let S3 write to them; `alone`: no other room runs."""
+    whether their policies let S3 write to them; `alone`: no other room runs; `encrypts`: by default; `keys`: those of KMS."""
 
     def __init__(self) -> None:
         self.known: set[str] = set()
         self.listening: dict[str, bool] = {}
         self.alone = False
         self.senders: list[Sender] = []
+        self.encrypts = True
+        self.keys = Keys()
 
     def ask(self, question: Any, facts: Facts) -> Any:
         if isinstance(question, FindPrincipalIds):
             return {arn: f"AIDA{abs(hash(arn)):020d}"[:20] for arn in question.arns if arn in self.known}
+        if isinstance(question, EncryptsByDefault):
+            return self.encrypts
+        if isinstance(question, GenerateDataKeyFor):
+            return self.keys.make(question)
+        if isinstance(question, DecryptDataKey):
+            return self.keys.open(question)
         if isinstance(question, MaySend | MayPublish):
             if self.alone:
                 raise LookupError("No room answers that.")

@@ -33,7 +33,7 @@ def test_what_is_put_is_got(s3: S3, size: int) -> None:
     assert got["ContentLength"] == size
     assert got["ContentType"] == "binary/octet-stream"
     assert got["LastModified"] == int(s3.clock.time)
-    assert "ServerSideEncryption" not in got
+    assert got["ServerSideEncryption"] == put["ServerSideEncryption"] == "AES256"
     assert s3.read(got) == data
     assert len(s3.files()) == (size > 65_536)
     head = s3.head_object(bucket="box", key="a/b c")

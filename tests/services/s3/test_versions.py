@@ -112,7 +112,6 @@ NONE = {
     "get_bucket_cors": errors.NoSuchCORSConfiguration,
     "get_bucket_website": errors.NoSuchWebsiteConfiguration,
     "get_bucket_lifecycle_configuration": errors.NoSuchLifecycleConfiguration,
-    "get_bucket_encryption": errors.ServerSideEncryptionConfigurationNotFoundError,
     "get_bucket_replication": errors.ReplicationConfigurationNotFoundError,
     "get_object_lock_configuration": errors.ObjectLockConfigurationNotFoundError,
     "get_bucket_notification_configuration": {},
