@@ -117,6 +117,8 @@ class Decision:
         ending = _ENDINGS.get(self.reason)
         if self.allowed or ending is None:
             return f"User: {principal.caller_arn} is authorized to perform: {action} on resource: {resource}"
+        if principal.kind == "federated":
+            return f"Not authorized to perform {action}"
         if principal.kind == "anonymous":
             who = "User: anonymous"
         else:

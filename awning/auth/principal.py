@@ -30,7 +30,8 @@ class Principal:
     pass on to sessions that this one begins. `provider` is the identity provider (the ARN of an IAM one, or a name such as
     "accounts.google.com") of a federated caller, and of a role's session that began with its word; `provider_facts` the
     condition keys that it gave, in lower case ("accounts.google.com:sub"). `owner_arn` and `owner_id` are those of the user
-    who asked for a federated user's session.
+    who asked for a federated user's session. `well_known`: a root by a key that everyone knows, which stands for whoever
+    administers the account as well.
     """
 
     kind: Kind
@@ -51,6 +52,7 @@ class Principal:
     provider_facts: Mapping[str, Any] = field(default_factory=dict)
     owner_arn: str = ""
     owner_id: str = ""
+    well_known: bool = False
     index: Index | None = field(default=None, init=False, compare=False, repr=False)
     """Derived from `policies` when a decision first asks for it."""
 

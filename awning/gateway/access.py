@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -77,7 +77,8 @@ class Access:
         if is_well_known(key) and (request.endpoint.loopback or keys.well_known_anywhere):
             refuse_own(request)
             refuse_foreign(request, keys.domain, partial(self.shares, room))
-            return Credential(key, WELL_KNOWN_SECRET, root_of(DEFAULT_ACCOUNT if key == "test" else key))
+            root = root_of(DEFAULT_ACCOUNT if key == "test" else key)
+            return Credential(key, WELL_KNOWN_SECRET, replace(root, well_known=True))
         question = FindSession(key) if key.startswith("ASIA") else FindCredential(key)
         found: Credential | None = self._ask(question)
         if found is None:

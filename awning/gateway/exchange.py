@@ -31,6 +31,7 @@ class Exchange:
         "entry",
         "epoch",
         "form",
+        "guessed",
         "host",
         "label",
         "match",
@@ -57,6 +58,8 @@ class Exchange:
         self.host = ""
         self.label = ""
         """The name that the host or the signature has for the service."""
+        self.guessed = False
+        """Neither names it: the label is what the request looks like."""
         self.claims: Claims | None = None
         self.entry: Entry | None = None
         self.region = "us-east-1"

@@ -87,11 +87,11 @@ def entry_of(gateway: Gateway, request: Request) -> Entry | None:
             return None
         if request.path == b"/" and b"POST" in (request.method.encode(), request.headers.get(_WANTS)):
             return None
-        label = unsigned_service(request)
+        label = unsigned_service(request, request.payload or b"")
     return gateway.models.get(services.find(label, request.path, request.headers, request.query, b""))
 
 
-def unsigned_service(request: Request) -> str:
+def unsigned_service(request: Request, payload: bytes) -> str:
     """Which service an unsigned request to a bare host is for: a target or a path names it, or the version of the API in a
     form, which else is for a queue, as an SQS target is; all else is for S3."""
     name = services.named_by_target(request.path, request.headers)
@@ -101,7 +101,7 @@ def unsigned_service(request: Request) -> str:
     if request.method == "POST" and request.headers.get(b"content-type", b"").startswith(
         b"application/x-www-form-urlencoded"
     ):
-        body = request.payload or b""
+        body = payload
     elif b"Action=" not in request.query:
         return "s3"
     return services.signing_name(services.named_by_form(request.query, body) or "sqs")

@@ -31,6 +31,7 @@ from awning.gateway.metrics import Requests
 from awning.gateway.pages import CERTIFICATES, Pages
 from awning.gateway.trail import Trail
 from awning.gateway.usage import Usage
+from awning.kit import authorization_messages
 from awning.kit.call import Call, Facts
 from awning.kit.clock import Clock
 from awning.kit.errors import AccessDenied, InternalFailure, NotImplementedHere, RegionReset, ServiceUnavailable
@@ -185,6 +186,8 @@ class Gateway:
             self.understand(exchange)
         if exchange.epoch != self.epoch:
             raise RegionReset
+        if exchange.bound is not None and exchange.bound.operation.identify is not None:
+            await self.recognise(exchange)
         self.authorise(exchange)
         entry, bound, call, params = exchange.needs()
         body = exchange.body
@@ -214,7 +217,8 @@ class Gateway:
         elif host.region is not None:
             exchange.region = host.region
         if name is None:
-            name = origins.unsigned_service(request)
+            exchange.guessed = True
+            name = origins.unsigned_service(request, request.payload or b"")
         exchange.label = name
         if host.bucket is not None:
             exchange.virtual_host = host.bucket
@@ -288,6 +292,8 @@ class Gateway:
                 late = True
                 body = await asyncio.get_running_loop().run_in_executor(None, decompress, body, limit)
             if late:  # only now is it known which version of an API a form means
+                if exchange.guessed:
+                    exchange.label = origins.unsigned_service(request, body)
                 exchange.entry = entry = self.find_room(exchange, body)
                 model = entry.model
             exchange.wire = wire = Wire(request.method, exchange.path, request.query, request.headers, body)
@@ -341,6 +347,16 @@ class Gateway:
             signed=exchange.claims.scheme if exchange.claims is not None else None,
         )
 
+    async def recognise(self, exchange: Exchange) -> None:
+        """Have the operation prove by the request's own means who sends it; from here on the sender is nobody else."""
+        _, bound, call, params = exchange.needs()
+        assert bound.operation.identify is not None
+        shown = await bound.operation.identify(call, params)
+        exchange.principal = call.principal = call.facts.principal = shown.principal
+        call.shown = shown.what
+        if exchange.epoch != self.epoch:
+            raise RegionReset
+
     def authorise(self, exchange: Exchange) -> None:
         """Decide each permission that the operation needs. Raises AccessDenied at the first that is not given."""
         _, bound, call, params = exchange.needs()
@@ -373,7 +389,20 @@ class Gateway:
                 exchange.detail = (
                     f"{text} ({decision.reason}, policy {decision.policy}, statement {decision.statement})"
                 )
+                if call.room.service.encodes_denials:
+                    text = self.encoded(exchange, decision, need.action, resource, text)
                 raise AccessDenied(text)
+
+    def encoded(self, exchange: Exchange, decision: Decision, action: str, resource: str, text: str) -> str:
+        """A denial's text as services write it that tell why only to who may decode it."""
+        call, context, principal = exchange.call, exchange.context, exchange.principal
+        assert call is not None
+        assert context is not None
+        seal = call.room.vault.key(authorization_messages.PURPOSE)
+        message = authorization_messages.encode(
+            seal, decision, principal, principal.account, action, resource, context, call.now
+        )
+        return f"You are not authorized to perform this operation. {text}. Encoded authorization failure message: {message}"
 
     def decide(self, exchange: Exchange, action: str, resource: str, context: Context) -> Decision:
         """Decide one permission on one resource (an ARN), and leave it on the trail."""

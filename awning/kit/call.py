@@ -78,7 +78,7 @@ class Call:
     account, region: where it acts (12 digits; "us-east-1"). principal: who asks. now: seconds since the epoch; the same
     throughout the call. db: a SQLite connection: the write connection inside a batch, else one that sees committed state.
     memory: the room's derived state. facts: what is known of the request. attempts: how often the delivery that this call
-    brings or carries has failed before.
+    brings or carries has failed before. shown: what the operation's `identify` found.
     """
 
     __slots__ = (
@@ -96,6 +96,7 @@ class Call:
         "principal",
         "region",
         "room",
+        "shown",
         "started",
         "undo",
         "wakes",
@@ -118,6 +119,7 @@ class Call:
         self.outgoing = 0
         self.pending: StillWaiting | None = None
         self.attempts = 0
+        self.shown: Any = None
         self.epoch = room.epoch
 
     @property

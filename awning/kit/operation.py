@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from awning.protocols.honours import ALL, Honours
 
 if TYPE_CHECKING:
+    from awning.auth.principal import Principal
     from awning.kit.call import Call
 
-__all__ = ["ALL", "Honours", "Needs", "Operation", "Params", "operation"]
+__all__ = ["ALL", "Honours", "Needs", "Operation", "Params", "Shown", "operation"]
 
 Params = dict[str, Any]
 """An operation's parameters: top-level names in snake_case, nested names as in the model (as boto3 takes them)."""
@@ -45,6 +46,16 @@ class Operation:
     context: Callable[[Call, Params], Mapping[str, Any]] | None
     tags: str | Callable[[Call, Params], Any] | None
     tag_keys: str | None
+    identify: Callable[[Call, Params], Awaitable[Shown]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Whom a request proves to come from by what it brings, not by a signature: who that is for policies, and what else was
+    found in the proof, which the operation has as `call.shown`."""
+
+    principal: Principal
+    what: Any
 
 
 def operation(
@@ -56,6 +67,7 @@ def operation(
     context: Callable[[Call, Params], Mapping[str, Any]] | None = None,
     tags: str | Callable[[Call, Params], Any] | None = None,
     tag_keys: str | None = None,
+    identify: Callable[[Call, Params], Awaitable[Shown]] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare an AWS operation.
 
@@ -69,6 +81,8 @@ def operation(
     context: the service's own condition keys (`s3:prefix`) for this call; the Service lists them as `condition_keys`.
     tags: the parameter that has the tags that a call brings, or a function that finds them, in any form that kit/tags.py reads:
         for aws:RequestTag and aws:TagKeys. tag_keys: the parameter that has the keys of tags that it takes away.
+    identify: for an operation whose request itself proves who sends it (a token, an assertion): verifies the proof before
+        permissions are decided, whoever signed; it raises ServiceError, and waits only for futures and completions.
     """
 
     def declare(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -87,6 +101,7 @@ def operation(
             context=context,
             tags=tags,
             tag_keys=tag_keys,
+            identify=identify,
         )
         return function
 

@@ -63,6 +63,7 @@ class Service:
     (kit/deliveries.py). given_up: `(call, delivery, reason)` runs in the transaction that drops a delivery for good.
     work: background passes. keeps: of some blob ids, those that the room's rows refer to; a room without it has no blobs.
     global_: one set of resources for all regions (iam, s3's bucket names).
+    encodes_denials: its denials carry an encoded message, which sts:DecodeAuthorizationMessage reads (EC2).
     gauges: figures for /metrics, `(call) -> {(name, labels): value}`.
     within: the room that this is another model of, as made by speaking(); it has no state and no work of its own.
     controls: what the command line may ask on the data folder's socket, `(call, given) -> answer`, both JSON objects; the call
@@ -89,6 +90,7 @@ class Service:
     work: Sequence[Work] = ()
     keeps: Callable[[Call, Sequence[str]], Iterable[str]] | None = None
     global_: bool = False
+    encodes_denials: bool = False
     gauges: Callable[[Call], Mapping[tuple[str, tuple[tuple[str, str], ...]], float]] | None = None
     cors: Callable[[Call, CrossOrigin], list[tuple[bytes, bytes]] | None] | None = None
     site: Site | None = None

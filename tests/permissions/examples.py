@@ -361,6 +361,8 @@ NAMED: Mapping[str, Mapping[str, Maker]] = {
         "RoleArn": lambda things: things.role["Arn"],
         "AccessKeyId": lambda things: things.key,
         "RoleSessionName": lambda things: "session",
+        "Name": lambda things: things.name("u")[:32],
+        "PrincipalArn": lambda things: things.identity_provider,
     },
     "s3": {
         "Bucket": lambda things: things.bucket,

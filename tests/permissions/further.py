@@ -46,6 +46,10 @@ def new_issuer(things: Things) -> str:
     return f"arn:aws:iam::{ACCOUNT}:oidc-provider/{things.names[0]}.example.com"
 
 
+def federated(things: Things) -> str:
+    return f"arn:aws:sts::{ACCOUNT}:federated-user/{things.names[0][:32]}"
+
+
 def role(things: Things) -> str:
     return str(things.role["Arn"])
 
@@ -204,6 +208,9 @@ FURTHER: Mapping[str, tuple[Case, ...]] = {
                 ("iam:UpdateGroup", fixed(f"arn:aws:iam::{ACCOUNT}:group/renamed-group")),
             ),
         ),
+    ),
+    "sts.get_federation_token": (
+        Case({"Tags": fixed(TAGS)}, (("sts:GetFederationToken", federated), ("sts:TagSession", federated))),
     ),
     "sts.assume_role": (
         Case({"Tags": fixed(TAGS)}, (("sts:AssumeRole", role), ("sts:TagSession", role))),

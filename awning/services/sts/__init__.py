@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from awning.contracts import FindSession
-from awning.kit.compiled import Compiled
 from awning.kit.service import Service, Work
-from awning.services.sts import identity, offers, roles, tables, tokens, trust, work
+from awning.services.sts import (
+    federation,
+    identity,
+    messages,
+    offers,
+    roles,
+    saml,
+    tables,
+    tokens,
+    trust,
+    web_identity,
+    work,
+)
+from awning.services.sts.memory import Memory
 
 SERVICE = Service(
     name="sts",
     model="sts",
     protocols=("query",),
-    modules=(identity, roles, tokens),
+    modules=(identity, roles, tokens, web_identity, saml, federation, messages),
     schema=tables.SCHEMA,
-    memory=lambda db: Compiled(),
+    memory=Memory,
     guard=trust.guard,
     tags=trust.tags_of,
     condition_keys=("sts:externalid", "sts:rolesessionname", "sts:sourceidentity", "sts:transitivetagkeys"),

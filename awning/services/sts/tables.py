@@ -8,14 +8,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import orjson
 
 from awning.store.schema import Schema
 from awning.store.vault import Seal
 
-Kind = Literal["role", "user", "root"]
+Kind = Literal["role", "user", "root", "federated-user"]
 
 SCHEMA: Final = Schema(
     migrations=(
@@ -46,6 +46,10 @@ SCHEMA: Final = Schema(
             step INTEGER NOT NULL
         ) WITHOUT ROWID;
         """,
+        """
+        ALTER TABLE sessions ADD COLUMN provider TEXT;
+        ALTER TABLE sessions ADD COLUMN provider_facts TEXT NOT NULL DEFAULT '{}';
+        """,
     )
 )
 
@@ -54,7 +58,8 @@ SCHEMA: Final = Schema(
 class Session:
     """Temporary credentials. `source_*` is the role, or the user or root who asked; `name` a role session's name; times are
     seconds since the epoch, `mfa` when its owner showed a second factor; `policy` and `policy_arns` are the session policies;
-    `transitive_tags` are keys."""
+    `transitive_tags` are keys. A federated user's `source_id` is the user's who asked, empty where it was the root. `provider`
+    and `provider_facts` (condition keys in lower case) are those of an identity provider by whose word it began."""
 
     access_key_id: str
     secret: str = field(repr=False)
@@ -72,11 +77,13 @@ class Session:
     transitive_tags: Sequence[str] = ()
     source_identity: str | None = None
     mfa: float | None = None
+    provider: str | None = None
+    provider_facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 _COLUMNS: Final = (
     "access_key_id, secret, token, account, kind, source_arn, source_id, name, created, expires, policy, policy_arns,"
-    " tags, transitive_tags, source_identity, mfa"
+    " tags, transitive_tags, source_identity, mfa, provider, provider_facts"
 )
 
 
@@ -87,6 +94,7 @@ def find_session(db: sqlite3.Connection, seal: Seal, access_key_id: str) -> Sess
     values = list(row)
     values[1:3] = (seal.open(sealed, access_key_id.encode()).decode() for sealed in values[1:3])
     values[11:14] = map(orjson.loads, values[11:14])
+    values[17] = orjson.loads(values[17])
     return Session(*values)
 
 
@@ -94,7 +102,7 @@ def add_session(db: sqlite3.Connection, seal: Seal, session: Session) -> None:
     """Store a session, its secret and token sealed with the key's id as context."""
     context = session.access_key_id.encode()
     db.execute(
-        f"INSERT INTO sessions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO sessions ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             session.access_key_id,
             seal.seal(session.secret.encode(), context),
@@ -112,6 +120,8 @@ def add_session(db: sqlite3.Connection, seal: Seal, session: Session) -> None:
             orjson.dumps(list(session.transitive_tags)).decode(),
             session.source_identity,
             session.mfa,
+            session.provider,
+            orjson.dumps(dict(session.provider_facts)).decode(),
         ),
     )
 

@@ -7,11 +7,12 @@ from typing import Any
 
 from awning.contracts import FindRole
 from awning.kit.call import Call
-from awning.kit.compiled import Compiled
 from awning.kit.operation import Params
 from awning.kit.service import Guard
 from awning.kit.tags import read_tags
 from awning.services.sts import mfa
+from awning.services.sts.errors import ValidationError
+from awning.services.sts.memory import Memory
 
 
 def guard(call: Call, arn: str) -> Guard | None:
@@ -21,12 +22,16 @@ def guard(call: Call, arn: str) -> Guard | None:
     role = call.ask(FindRole(arn))
     if role is None:
         return None
-    compiled: Compiled = call.memory
-    return Guard(role.account, compiled.get("trust", arn, role.trust, role.trust_ids))
+    memory: Memory = call.memory
+    return Guard(role.account, memory.compiled.get("trust", arn, role.trust, role.trust_ids))
 
 
 def role_arn(call: Call, params: Params) -> str:
+    """The role that a request names. Raises ValidationError for what is no ARN at all."""
     value: str = params["role_arn"]
+    parts = value.split(":", 5)
+    if len(parts) < 6 or parts[0] != "arn" or not (parts[1] and parts[2] and parts[5]):
+        raise ValidationError(f"{value} is invalid")
     return value
 
 

@@ -7,6 +7,7 @@ import inspect
 import itertools
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,7 +33,7 @@ class House:
     def __init__(self) -> None:
         self.now = 1_700_000_000.0
         self.used: dict[str, LastUse] = {}
-        self.caller: Principal = root_of(ACCOUNT)
+        self.caller: Principal = replace(root_of(ACCOUNT), well_known=True)
         self.rooms = {service.name: self._room(service) for service in (iam.SERVICE, sts.SERVICE)}
         self.iam = Client(self, "iam")
         self.sts = Client(self, "sts")

@@ -9,7 +9,12 @@ import pytest
 from awning.auth.principal import root_of
 from awning.contracts import FindSession
 from awning.kit.errors import AccessDenied
-from awning.services.sts.errors import MalformedPolicyDocument, PackedPolicyTooLarge, ValidationError
+from awning.services.sts.errors import (
+    InvalidParameterValue,
+    MalformedPolicyDocument,
+    PackedPolicyTooLarge,
+    ValidationError,
+)
 
 ACCOUNT = "123456789012"
 OTHER = "210987654321"
@@ -137,12 +142,34 @@ def test_tags_and_source_identity_need_the_trust_policys_consent(house, action, 
         assume(house, alice, **params)
 
 
-def test_root_may_assume_what_trusts_its_account(house):
+def test_a_well_known_root_may_assume_what_trusts_its_account(house):
     make_role(house, trust(ROOT_OF_ACCOUNT))
     make_role(house, trust({"Service": "ec2.amazonaws.com"}), name="service")
     assert assume(house)["Credentials"]
     with pytest.raises(AccessDenied):
         assume(house, arn=f"arn:aws:iam::{ACCOUNT}:role/app/service")
+
+
+def test_root_itself_may_assume_no_role(house):
+    make_role(house, trust(ROOT_OF_ACCOUNT))
+    for caller in (root_of(ACCOUNT), house.as_key(house.sts.get_session_token()["Credentials"])):
+        with pytest.raises(AccessDenied, match=r"^Roles may not be assumed by root accounts\.$"):
+            assume(house, caller)
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "nothing-valid-in-here",
+        "arn::b:::something/test-role",
+        "arn:a::::something/test-role",
+        "arn:a:::something/test-role",
+        "arn:a:a::aaaaaaaaaa:",
+    ],
+)
+def test_what_is_no_arn_is_invalid(house, arn):
+    with pytest.raises(ValidationError, match=f"^{arn} is invalid$"):
+        assume(house, arn=arn)
 
 
 def test_a_role_that_is_not_there_is_denied_like_any_other(house):
@@ -274,26 +301,35 @@ def test_transitive_tags_and_source_identity_go_along_a_chain(house):
     principal = house.as_key(reply["Credentials"])
     assert principal.tags == {"team": "red"}
     assert (principal.source_identity, principal.transitive_tags) == ("alice", frozenset(["team"]))
-    with pytest.raises(ValidationError, match="transitive"):
+    with pytest.raises(InvalidParameterValue, match="conflicts with a transitive tag key from the calling session"):
         assume(house, caller, second, tags=[{"Key": "TEAM", "Value": "blue"}])
     with pytest.raises(AccessDenied, match="source identity"):
         assume(house, caller, second, source_identity="bob")
 
 
 @pytest.mark.parametrize(
-    ("tags", "transitive"),
+    ("tags", "transitive", "said"),
     [
-        ([{"Key": "a", "Value": "1"}, {"Key": "A", "Value": "2"}], []),
-        ([{"Key": "aws:a", "Value": "1"}], []),
-        ([{"Key": "a<", "Value": "1"}], []),
-        ([{"Key": "a", "Value": "1"}], ["b"]),
-        ([{"Key": str(number), "Value": ""} for number in range(51)], []),
+        (
+            [{"Key": "a", "Value": "1"}, {"Key": "A", "Value": "2"}],
+            [],
+            "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
+        ),
+        ([{"Key": "aws:a", "Value": "1"}], [], "Tag keys that begin with aws:"),
+        ([{"Key": "a<", "Value": "1"}], [], "The session tag 'a<' is too long, or"),
+        (
+            [{"Key": "a", "Value": "1"}],
+            ["b"],
+            "The specified transitive tag key must be included in the requested tags.",
+        ),
+        ([{"Key": str(number), "Value": ""} for number in range(51)], [], "A session can have at most 50 tags"),
     ],
 )
-def test_wrong_session_tags_are_refused(house, tags, transitive):
+def test_wrong_session_tags_are_refused(house, tags, transitive, said):
     make_role(house, trust(ROOT_OF_ACCOUNT))
-    with pytest.raises(ValidationError):
+    with pytest.raises((ValidationError, InvalidParameterValue)) as caught:
         assume(house, tags=tags, transitive_tag_keys=transitive)
+    assert caught.value.message.startswith(said)
 
 
 def test_a_deleted_roles_sessions_end_though_another_takes_its_name(house):
