@@ -43,19 +43,22 @@ def _section(room: Service, model: Model) -> tuple[str, str]:
     row = f"| [{room.name}](#{room.name}) | {', '.join(room.protocols)} | {len(supported)} | {len(current)} |"
     lines = [f"## {room.name}", "", "| operation | honoured | refused |", "|---|---|---|"]
     for operation in sorted(supported, key=lambda one: one.name):
-        honoured, refused = members(operation, declared[operation.function_name])
+        honoured, refused = members(operation, declared[operation.function_name], room.everywhere)
         lines.append(f"| {operation.name} | {_listed(honoured)} | {_listed(refused)} |")
     lines += ["", f"Refused by name: {', '.join(sorted(missing))}." if missing else "Every operation is supported.", ""]
     return row, "\n".join(lines)
 
 
-def members(operation: ModelOperation, declared: Operation) -> tuple[list[str], list[str]]:
-    """Return the paths that an operation honours, and those that it refuses."""
+def members(
+    operation: ModelOperation, declared: Operation, everywhere: Iterable[str] = ()
+) -> tuple[list[str], list[str]]:
+    """Return the paths that an operation honours, and those that it refuses. `everywhere`: as in Service."""
+    common = {operation.members[name][0] for name in everywhere if name in operation.members}
     bound = operation.bind(declared.parameters, declared.honours, declared.defaults)
     honoured: list[str] = []
     refused: list[str] = []
     for name, shape in () if operation.input is None else operation.input.members.items():
-        if shape.streams:
+        if shape.streams or name in common:
             honoured.append(name)
         elif name in bound.coverage.honours:
             for path, taken in leaves(shape, bound.coverage.honours[name], name):

@@ -54,7 +54,8 @@ class Entry:
             declared = self._declared.get(operation.function_name)
             if declared is None:
                 raise NotImplementedHere(f"{operation.name} of {self.name} is not supported by awning yet.")
-            wire = operation.bind(declared.parameters, declared.honours, declared.defaults)
+            defaults = self.service.defaults(declared, operation.members)
+            wire = operation.bind(declared.parameters, declared.honours, defaults)
             found = Bound(operation.name, f"{self.name}.{operation.name}", declared, wire)
             self._bound[operation.name] = found
         return found

@@ -194,6 +194,8 @@ class Gateway:
         if isinstance(body, PayloadBody) and body.is_small:
             await body.take()
         result = await entry.room.run(bound.operation, call, params)
+        if call.adds is not None:
+            result = {**(result or {}), **call.adds}
         reply = bound.wire.write(result if result is not None else {}, exchange.request_id, exchange.protocol)
         if isinstance(reply.body, EventBody):
             reply.body.explain = partial(self.explain, exchange.request_id)
@@ -343,7 +345,7 @@ class Gateway:
             virtual_host=exchange.virtual_host is not None,
             method=request.method,
             operation=exchange.bound.name if exchange.bound is not None else "",
-            headers=request.headers,
+            headers=request.headers if exchange.match is None else exchange.match.headers or request.headers,
             signed=exchange.claims.scheme if exchange.claims is not None else None,
         )
 
@@ -430,6 +432,8 @@ class Gateway:
                 resource_account=context.resource_account,
             )
         context.resource_account = guard.account
+        if guard.terms is not None:
+            guard.terms(asked, exchange.principal)
         acls = guard.acls
         return decide(
             exchange.principal,

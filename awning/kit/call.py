@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -66,7 +66,7 @@ class Facts:
     method: str = "POST"
     operation: str = ""
     """The model's name of what was called ("PutObject"), "" where no client asks."""
-    headers: dict[bytes, bytes] = field(default_factory=dict)
+    headers: Mapping[bytes, bytes] = field(default_factory=dict)
     """The request's own headers, for what no model knows. Lower-case names."""
     authorise: Callable[..., Decision] | None = field(default=None, repr=False)
     """Decides a permission of the client, whichever room asks for it; None where no client asks."""
@@ -78,11 +78,13 @@ class Call:
     account, region: where it acts (12 digits; "us-east-1"). principal: who asks. now: seconds since the epoch; the same
     throughout the call. db: a SQLite connection: the write connection inside a batch, else one that sees committed state.
     memory: the room's derived state. facts: what is known of the request. attempts: how often the delivery that this call
-    brings or carries has failed before. shown: what the operation's `identify` found.
+    brings or carries has failed before. shown: what the operation's `identify` found. adds: members that the reply has besides
+    what the operation returns, where its model has them.
     """
 
     __slots__ = (
         "account",
+        "adds",
         "afterwards",
         "attempts",
         "authorise",
@@ -120,6 +122,7 @@ class Call:
         self.pending: StillWaiting | None = None
         self.attempts = 0
         self.shown: Any = None
+        self.adds: dict[str, Any] | None = None
         self.epoch = room.epoch
 
     @property

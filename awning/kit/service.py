@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -25,13 +25,15 @@ class Guard:
 
     `account` owns the resource. `policy` is its compiled resource policy, if it has one. `block_public`: what a
     public policy grants to strangers does not count (S3's public access block). `acls` finds the access control list that a
-    request comes under, `(call, principal, action, arn, context)`; None where the resource has no such lists.
+    request comes under, `(call, principal, action, arn, context)`; None where the resource has no such lists. `terms` is what a
+    request must agree to before anything is decided, `(call, principal)`; raises ServiceError.
     """
 
     account: str
     policy: Policy | None = None
     block_public: bool = False
     acls: Callable[[Call, Principal, str, str, Mapping[str, Any]], Listed] | None = None
+    terms: Callable[[Call, Principal], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Service:
     modules: where its operations are. schema: its tables and their migrations.
     memory: builds the derived state from a database connection at start; `call.memory` is that object.
     guard: answers, from committed state, what a resource says about its users (None: there is no such resource).
+    everywhere: parameters that every operation takes whose model has them, if they have exactly this value, and which the room
+    finds in the request itself (Guard.terms).
     tags: of the resource of an ARN, from committed state, its tags, for aws:ResourceTag; asked only where a policy names one.
     condition_keys: the service's own condition keys, in lower case, as its operations' `context` gives them; one that ends in a
     slash stands for a family ("iam:resourcetag/").
@@ -83,6 +87,7 @@ class Service:
     guard: Callable[[Call, str], Guard | None] | None = None
     tags: Callable[[Call, str], Mapping[str, str]] | None = None
     condition_keys: Sequence[str] = ()
+    everywhere: Mapping[str, Any] = field(default_factory=dict)
     answers: Mapping[type, Callable[..., Any]] = field(default_factory=dict)
     accepts: Mapping[type, Callable[..., None]] = field(default_factory=dict)
     carries: Mapping[type, Callable[..., Awaitable[None]]] = field(default_factory=dict)
@@ -108,6 +113,11 @@ class Service:
         return replace(
             self, name=model, model=model, modules=modules, within=self.name, answers={}, accepts={}, controls={}
         )
+
+    def defaults(self, declared: Operation, members: Container[str]) -> Mapping[str, Any]:
+        """Return the parameters that an operation, whose model has these members, takes with just one value."""
+        common = {name: value for name, value in self.everywhere.items() if name in members}
+        return {**common, **declared.defaults} if common else declared.defaults
 
     def operations(self) -> dict[str, Operation]:
         """Return the declared operations by function name, in the order of the modules."""

@@ -225,3 +225,35 @@ def test_an_account_blocks_public_access(region: LiveRegion, control: Any, name:
     control.delete_public_access_block(**account)
     nobody.get_object(Bucket=name, Key="k")
     nobody.list_objects_v2(Bucket=name)
+
+
+def test_who_asks_pays(accounts: Accounts, bucket: str) -> None:
+    _, _friend = accounts.ids()
+    accounts.owner.put_bucket_acl(Bucket=bucket, ACL="public-read-write")
+    accounts.owner.put_object(Bucket=bucket, Key="k", Body=b"x", ACL="public-read")
+    accounts.owner.put_bucket_request_payment(Bucket=bucket, RequestPaymentConfiguration={"Payer": "Requester"})
+    assert accounts.readers(Bucket=bucket, Key="k") == [True, False, False, False]
+    assert "RequestCharged" not in accounts.owner.get_object(Bucket=bucket, Key="k", RequestPayer="requester")
+    guest, pays = accounts.friend, {"Bucket": bucket, "RequestPayer": "requester"}
+    for got in (
+        guest.get_object(**pays, Key="k"),
+        guest.head_object(**pays, Key="k"),
+        guest.put_object(**pays, Key="new", Body=b"x"),
+        guest.list_objects_v2(**pays),
+        guest.copy_object(**pays, Key="copy", CopySource=f"{bucket}/k"),
+        guest.delete_objects(**pays, Delete={"Objects": [{"Key": "copy"}]}),
+    ):
+        assert got["RequestCharged"] == "requester"
+    for call, params in (
+        (guest.list_objects, {}),
+        (guest.put_object, {"Key": "n", "Body": b""}),
+        (guest.delete_objects, {"Delete": {"Objects": [{"Key": "new"}]}}),
+        (guest.copy_object, {"Key": "n", "CopySource": f"{bucket}/k"}),
+        (accounts.nobody.get_object, {"Key": "k", "RequestPayer": "requester"}),
+    ):
+        assert refused(call, Bucket=bucket, **params) == "AccessDenied"
+    url = guest.generate_presigned_url("get_object", Params={**pays, "Key": "k"})
+    request = urllib.request.Request(url, headers={"x-amz-request-payer": "requester"})
+    with urllib.request.urlopen(request) as reply:
+        assert reply.read() == b"x"
+        assert reply.headers["x-amz-request-charged"] == "requester"

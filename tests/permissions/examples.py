@@ -462,6 +462,7 @@ OF_OPERATIONS: Mapping[str, Mapping[str, Maker]] = {
     "s3.PutBucketOwnershipControls": {
         "OwnershipControls": lambda things: {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
     },
+    "s3.PutBucketRequestPayment": {"RequestPaymentConfiguration": lambda things: {"Payer": "BucketOwner"}},
     "s3.PutBucketAcl": {"ACL": lambda things: "private"},
     "s3.PutObjectAcl": {"ACL": lambda things: "bucket-owner-full-control"},
     "s3.PutBucketNotificationConfiguration": {"NotificationConfiguration": lambda things: {}},

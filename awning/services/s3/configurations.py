@@ -34,10 +34,3 @@ def get_bucket_accelerate_configuration(
     """Acceleration never was set: an answer without a status."""
     buckets.find(call, bucket, expected_bucket_owner)
     return {}
-
-
-@operation(Needs("s3:GetBucketRequestPayment", names.of_bucket), reads=True, anonymous=True, context=of_request)
-def get_bucket_request_payment(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> dict[str, Any]:
-    """The bucket's owner pays."""
-    buckets.find(call, bucket, expected_bucket_owner)
-    return {"Payer": "BucketOwner"}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import orjson
@@ -18,7 +19,7 @@ from awning.kit.call import Call
 from awning.kit.named import as_it_stands, ids_of, unknown_principal
 from awning.kit.operation import ALL, Needs, operation
 from awning.kit.service import Guard
-from awning.services.s3 import bucket_tables, buckets, errors, names, owners, receiving
+from awning.services.s3 import bucket_tables, buckets, errors, names, owners, payer, receiving
 from awning.services.s3.bucket_tables import BLOCK_PUBLIC_POLICY, RESTRICT_PUBLIC_BUCKETS, Bucket
 from awning.services.s3.conditions import of_request
 from awning.services.s3.memory import MOST_KEPT, POLICY_ID
@@ -43,7 +44,8 @@ def guard(call: Call, arn: str) -> Guard | None:
         return guard(call, arn)
     restricted = bool(owners.blocks(call, bucket) & RESTRICT_PUBLIC_BUCKETS)
     acls = None if owners.mode(call, bucket) == owners.ENFORCED else owners.listed
-    made = Guard(bucket.account, policy, restricted, acls)
+    terms = partial(payer.demand, bucket.account) if payer.is_on(call, bucket) else None
+    made = Guard(bucket.account, policy, restricted, acls, terms)
     if committed:
         if len(memory.known) >= MOST_KEPT:
             memory.known.clear()
