@@ -40,7 +40,7 @@ def check(call: Call, bucket: Bucket, owner: str | None) -> None:
     if owner is not None and owner != bucket.account:
         raise errors.AccessDenied("Access Denied")
     if bucket.region != call.region and (call.facts.signed or "").startswith("v4"):
-        raise elsewhere(call, bucket)
+        raise elsewhere(call, bucket.region)
 
 
 def begun(call: Call, name: str) -> Bucket:
@@ -55,22 +55,24 @@ def begun(call: Call, name: str) -> Bucket:
     return bucket
 
 
-def elsewhere(call: Call, bucket: Bucket) -> errors.ServiceError:
-    """Return what tells a client to ask the bucket's own region."""
+def elsewhere(call: Call, region: str) -> errors.ServiceError:
+    """Return what tells a client to ask another region: a bucket's own."""
     error: errors.ServiceError
     if call.facts.method == "HEAD":
         error = errors.PermanentRedirect("The bucket is in another region.")
     else:
         error = errors.AuthorizationHeaderMalformed(
-            f"The authorization header is malformed; the region '{call.region}' is wrong; expecting '{bucket.region}'",
-            Region=bucket.region,
+            f"The authorization header is malformed; the region '{call.region}' is wrong; expecting '{region}'",
+            Region=region,
         )
-    error.headers = [(b"x-amz-bucket-region", bucket.region.encode())]
+    error.headers = [(b"x-amz-bucket-region", region.encode())]
     return error
 
 
 def _region_of(call: Call, configuration: Mapping[str, Any] | None) -> str:
     """Return the region that a new bucket belongs to. Raises IllegalLocationConstraintException and its like."""
+    if not names.is_region(call.region):  # s3cmd signs for "US" until it is told better
+        raise elsewhere(call, "us-east-1")
     constraint: str | None = (configuration or {}).get("LocationConstraint") or None
     if constraint is None:
         if call.region != "us-east-1":
@@ -141,6 +143,10 @@ def create_bucket(
     grants = (grant_full_control, grant_read, grant_read_acp, grant_write, grant_write_acp)
     wanted = lists.asked(acl, grants, of_bucket=True)
     _check_ownership(object_ownership, wanted, names.owner_id(call.account))
+    if acl == "private" and object_ownership is None:
+        # Who asks for the list that every bucket has anyway gets a bucket that has lists, as from S3: rclone sends it with each
+        # of its requests, and objects whose request asks for one are refused where there are none.
+        object_ownership = owners.PREFERRED
     region = _region_of(call, create_bucket_configuration)
     existing = bucket_tables.find_bucket(call.db, bucket)
     if existing is not None:

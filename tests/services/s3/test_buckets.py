@@ -195,3 +195,20 @@ def test_policies_see_the_tags_that_a_bucket_gets(s3: S3) -> None:
         (tag, {"bucket": "box", "tagging": {"TagSet": tags}}),
     ):
         assert request_tags(operation, s3.call(), params) == ({"team": "x"}, ["team"])
+
+
+def test_asking_for_a_private_list_makes_a_bucket_that_has_lists(s3: S3) -> None:
+    """As S3 does, though its reference does not say so: clients that send `private` with each request can use their bucket."""
+    s3.create_bucket(bucket="fresh", acl="private")
+    rules = s3.get_bucket_ownership_controls(bucket="fresh")["OwnershipControls"]["Rules"]
+    assert rules == [{"ObjectOwnership": "BucketOwnerPreferred"}]
+    s3.put_object(bucket="fresh", key="k", body=b"x", acl="private")
+    s3.create_bucket(bucket="strict", acl="private", object_ownership="BucketOwnerEnforced")
+    with pytest.raises(errors.AccessControlListNotSupported):
+        s3.put_object(bucket="strict", key="k", body=b"x", acl="private")
+
+
+def test_a_region_that_is_none_is_told_which_to_ask(s3: S3) -> None:
+    with pytest.raises(errors.AuthorizationHeaderMalformed) as refused:
+        s3.create_bucket(bucket="box", as_=s3.call(region="US"))
+    assert refused.value.members["Region"] == "us-east-1"
