@@ -44,6 +44,7 @@ SERVICE = Service(
     answers={FindCertificate: offers.find_certificate},
     accepts={CertificateUsed: offers.note_use},
     carries={IssueCertificate: issuing.issue, MakeAuthority: authority.make, ValidationMail: mail.spool},
+    given_up=issuing.given_up,
     work=(
         Work("look at validations", work.look_at_validations, every=1.0),
         Work("renew certificates", work.renew_due, every=5.0),

@@ -74,6 +74,8 @@ def describe_certificate(call: Call, certificate_arn: str) -> dict[str, Any]:
         found |= {"Serial": row.serial, "NotBefore": row.not_before, "NotAfter": row.not_after}
     times = {"IssuedAt": row.issued, "ImportedAt": row.imported, "RevokedAt": row.revoked}
     found |= {name: at for name, at in times.items() if at is not None}
+    if row.status == "FAILED":
+        found["FailureReason"] = "OTHER"
     if row.revocation_reason is not None:
         found["RevocationReason"] = row.revocation_reason
     if row.renewal:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from cryptography.x509 import load_pem_x509_certificate
 
-from awning.contracts import IssueCertificate
+from awning.contracts import Deliver, IssueCertificate
 from awning.kit.call import Call
 from awning.kit.deliveries import Undeliverable
 from awning.services.acm import authority, tables, x509
@@ -60,6 +60,21 @@ def _store(call: Call, delivery: IssueCertificate, made: Made, said: Said, chain
         renew_at=said.not_after - RENEWED_DAYS_BEFORE * DAY,
         **changes,
     )
+
+
+def given_up(call: Call, delivery: Deliver, reason: str) -> None:
+    """What could not be made has failed, unless nobody wants it any more."""
+    if not isinstance(delivery, IssueCertificate):
+        return
+    try:
+        row = _wanted(call, delivery)
+    except Undeliverable:
+        return
+    if row.status == "PENDING_VALIDATION":
+        tables.update(call.db, row.id, status="FAILED")
+    else:
+        renewal = {"status": "FAILED", "updated": call.now, "reason": "OTHER"}
+        tables.update(call.db, row.id, renewal=renewal)
 
 
 def sealing_context(row: CertificateRow, generation: int) -> bytes:

@@ -5,7 +5,9 @@ Source: the API reference of ListCertificates and Filters; without a filter of k
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from functools import partial
 from typing import Any, Final
 
 from awning.kit.call import Call
@@ -14,6 +16,7 @@ from awning.services.acm import tables
 from awning.services.acm.describing import eligibility, origin
 from awning.services.acm.errors import ValidationException
 from awning.services.acm.lookup import status_of
+from awning.services.acm.memory import Memory
 from awning.services.acm.pages import page, read_token
 from awning.services.acm.tables import CertificateRow
 
@@ -51,7 +54,6 @@ class Where:
 
 @operation(
     Needs("acm:ListCertificates", "*"),
-    reads=True,
     honours={
         "certificate_statuses": ALL,
         "certificate_key_pair_origins": ALL,
@@ -60,7 +62,7 @@ class Where:
         "sort_order": ALL,
     },
 )
-def list_certificates(
+async def list_certificates(
     call: Call,
     certificate_statuses: list[str] | None = None,
     certificate_key_pair_origins: list[str] | None = None,
@@ -93,9 +95,29 @@ def list_certificates(
         parts.append("FALSE")  # no certificate is managed by another service
     start = read_token(next_token)
     order = "id DESC" if sort_order == "DESCENDING" else "id"
-    rows = tables.select(call.db, " AND ".join(parts), where.values, order, max_items + 1, start)
-    shown = [_summary(row, used, call.now) for row, used in rows[:max_items]]
-    return page("CertificateSummaryList", shown, len(rows) > max_items, start + max_items)
+    shown = partial(_summary, now=call.now)
+    found = await read(call, " AND ".join(parts), where.values, order, max_items, start, shown)
+    return page("CertificateSummaryList", found[:max_items], len(found) > max_items, start + max_items)
+
+
+async def read(
+    call: Call,
+    condition: str,
+    values: dict[str, Any],
+    order: str,
+    limit: int,
+    offset: int,
+    show: Callable[[CertificateRow, bool], dict[str, Any]],
+) -> list[dict[str, Any]]:
+    """Read, as shown, one more than `limit` of the certificates that meet a condition; in a thread, as there may be thousands."""
+    memory: Memory = call.memory
+    connect = call.room.database.connect
+
+    def select() -> list[dict[str, Any]]:
+        with closing(connect()) as db:
+            return [show(row, used) for row, used in tables.select(db, condition, values, order, limit + 1, offset)]
+
+    return await memory.in_thread(select)
 
 
 def _summary(row: CertificateRow, used: bool, now: float) -> dict[str, Any]:

@@ -6,14 +6,14 @@ Source: the API reference of SearchCertificates, CertificateFilterStatement and 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
-from awning.services.acm import tables
 from awning.services.acm.describing import eligibility, origin
 from awning.services.acm.errors import ValidationException
-from awning.services.acm.listing import Where, times
+from awning.services.acm.listing import Where, read, times
 from awning.services.acm.lookup import status_of
 from awning.services.acm.pages import page, read_token
 from awning.services.acm.tables import IN_USE, CertificateRow
@@ -65,10 +65,9 @@ _METADATA: Final[Mapping[str, str]] = {
 
 @operation(
     Needs("acm:SearchCertificates", "*"),
-    reads=True,
     honours={"filter_statement": ALL, "sort_by": ALL, "sort_order": ALL},
 )
-def search_certificates(
+async def search_certificates(
     call: Call,
     filter_statement: dict[str, Any] | None = None,
     max_results: int = _PAGE,
@@ -85,9 +84,8 @@ def search_certificates(
     direction = "DESC" if sort_order == "DESCENDING" else "ASC"
     start = read_token(next_token)
     order = f"{expression} {direction}, id {direction}"
-    rows = tables.select(call.db, condition, where.values, order, max_results + 1, start)
-    shown = [_show(row, used, call.now) for row, used in rows[:max_results]]
-    return page("Results", shown, len(rows) > max_results, start + max_results)
+    found = await read(call, condition, where.values, order, max_results, start, partial(_show, now=call.now))
+    return page("Results", found[:max_results], len(found) > max_results, start + max_results)
 
 
 def _only(union: Mapping[str, Any], what: str) -> tuple[str, Any]:

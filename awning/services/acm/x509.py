@@ -6,6 +6,7 @@ Source: RFC 5280; the user guide's "Certificate characteristics".
 
 from __future__ import annotations
 
+from base64 import b64encode
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -117,12 +118,10 @@ def load_key(der: bytes) -> Key:
 
 
 def pem_of_key(der: bytes) -> str:
-    """A private key in PEM, not encrypted: for what terminates TLS."""
-    return (
-        load_key(der)
-        .private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        .decode()
-    )
+    """A private key in PEM, not encrypted: for what terminates TLS. It is only written otherwise, not read: that takes long."""
+    text = b64encode(der).decode()
+    lines = "\n".join(text[at : at + 64] for at in range(0, len(text), 64))
+    return f"-----BEGIN PRIVATE KEY-----\n{lines}\n-----END PRIVATE KEY-----\n"
 
 
 def encrypted_pem(der: bytes, passphrase: bytes) -> str:

@@ -50,7 +50,7 @@ class FakeRoom:
 
     @property
     def database(self) -> Any:
-        return SimpleNamespace(reader=self.bench.reader)
+        return SimpleNamespace(reader=self.bench.reader, connect=self.bench.connect)
 
     def random(self, length: int) -> bytes:
         return self._random.randbytes(length)
@@ -92,6 +92,10 @@ class Bench:
         self.room.memory = build(self.writer)
         self.operations = SERVICE.operations()
         self.loop = asyncio.new_event_loop()
+
+    def connect(self) -> sqlite3.Connection:
+        """A connection for another thread."""
+        return sqlite3.connect(self.path, isolation_level=None)
 
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, isolation_level=None)
@@ -154,6 +158,8 @@ class Bench:
     def use(self, arn: str, user: str, *, used: bool = True) -> None:
         """Tell the room that something uses a certificate, or no longer."""
         delivery = CertificateUsed(arn, user, user=user, service="elasticloadbalancing", used=used)
+        kind, _, _, payload = encode(delivery)
+        assert decode(kind, payload) == delivery
         self.run(self.make_call(), SERVICE.accepts[CertificateUsed], delivery)
 
     def control(self, word: str, **given: Any) -> Any:

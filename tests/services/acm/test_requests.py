@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 
 from awning.contracts import IssueCertificate
-from awning.services.acm import requesting
+from awning.services.acm import SERVICE, requesting
 from awning.services.acm import x509 as own
 from awning.services.acm.errors import (
     InvalidArnException,
@@ -295,6 +295,33 @@ def test_a_certificate_begins_at_midnight_and_lasts_198_days(bench: Bench, clien
     midnight = START - START % DAY
     assert made.not_valid_before_utc.timestamp() == said["NotBefore"] == midnight
     assert made.not_valid_after_utc.timestamp() == said["NotAfter"] == midnight + 198 * DAY - 1
+
+
+def test_what_cannot_be_made_has_failed(bench: Bench, client: Client) -> None:
+    arn, renewed = client.new(), client.issued(options={"Export": "ENABLED"})
+    client.export_certificate(certificate_arn=renewed, passphrase=b"passphrase")
+    client.renew_certificate(certificate_arn=renewed)
+    bench.control("validate", arn=arn)
+    for job in bench.sent:
+        assert SERVICE.given_up is not None
+        bench.run(bench.make_call(), SERVICE.given_up, job, "no key can be made")
+    said = client.describe(arn)
+    assert (said["Status"], said["FailureReason"]) == ("FAILED", "OTHER")
+    said = client.describe(renewed)
+    assert (said["Status"], said["RenewalSummary"]["RenewalStatus"]) == ("ISSUED", "FAILED")
+    client.renew_certificate(certificate_arn=renewed)
+    client.delete_certificate(certificate_arn=arn)
+    bench.run(bench.make_call(), SERVICE.given_up, bench.sent[0], "gone")
+
+
+def test_a_step_looks_at_so_many_names_only(bench: Bench, client: Client) -> None:
+    for number in range(3):
+        names = [f"n{one}.localhost" for one in range(30)]
+        client.new(f"w{number}.localhost", subject_alternative_names=names)
+    bench.now += 2
+    look = SERVICE.work[0].run
+    assert [bench.run(bench.make_call(), look) for _ in range(2)] == [True, False]
+    assert len(bench.sent) == 3
 
 
 def test_keys_are_made_beside_the_loop(bench: Bench, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
