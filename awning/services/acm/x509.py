@@ -285,8 +285,8 @@ def _name(name: x509.Name) -> dict[str, Any]:
 
 
 def _issuer(name: x509.Name) -> str:
-    """What DescribeCertificate calls the issuer: its organization, else its common name."""
-    for oid in (NameOID.ORGANIZATION_NAME, NameOID.COMMON_NAME):
+    """What DescribeCertificate calls the issuer: its common name, else its organization."""
+    for oid in (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME):
         found = name.get_attributes_for_oid(oid)
         if found:
             return str(found[0].value)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,7 +32,7 @@ def test_what_is_imported_is_described_as_it_is(client: Client, issuer: Issuer) 
         certificate=pem, private_key=pem_of(made), certificate_chain=issuer.pem, tags=[{"Key": "a"}]
     )["CertificateArn"]
     said = client.describe(arn)
-    assert (said["Type"], said["Status"], said["Issuer"]) == ("IMPORTED", "ISSUED", "Somebody")
+    assert (said["Type"], said["Status"], said["Issuer"]) == ("IMPORTED", "ISSUED", "Somebody root")
     assert (said["DomainName"], said["SubjectAlternativeNames"]) == (
         "www.example.org",
         ["www.example.org", "*.example.org"],
@@ -72,8 +75,16 @@ def wrong(issuer: Issuer, key: Any) -> list[tuple[str, dict[str, Any]]]:
         ("not in effect yet", {**good, "certificate": issuer.issue(key, begin=1)}),
         ("not a valid self signed", {**good, "certificate_chain": None}),
         ("with the certificate chain", {**good, "certificate_chain": Issuer("Another").pem}),
-        ("with the certificate chain", {**good, "certificate_chain": issuer.pem + good["certificate"]}),
+        ("with the certificate chain", {**good, "certificate_chain": good["certificate"] + issuer.pem}),
     ]
+
+
+def test_a_chain_ends_at_its_root(client: Client, issuer: Issuer, key: ec.EllipticCurvePrivateKey) -> None:
+    chain = issuer.pem + Issuer("Another").pem
+    arn = client.import_certificate(certificate=issuer.issue(key), private_key=pem_of(key), certificate_chain=chain)[
+        "CertificateArn"
+    ]
+    assert client.get_certificate(certificate_arn=arn)["CertificateChain"] == chain.decode()
 
 
 def test_what_is_wrong_is_refused_and_nothing_is_kept(
@@ -130,3 +141,22 @@ def test_how_many_may_be_imported(client: Client, issuer: Issuer, key: Any, monk
     client.import_certificate(**params)
     with pytest.raises(LimitExceededException, match="You have reached the maximum number of certificates"):
         client.import_certificate(**params)
+
+
+def test_what_openssl_made_without_extensions_is_taken(client: Client, tmp_path: Path) -> None:
+    def openssl(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=tmp_path, check=True, capture_output=True, timeout=30)
+
+    root = ("-subj", "/C=GB/O=Server/CN=Root", "-days", "30", "-nodes", "-keyout", "ca.key", "-out", "ca.pem")
+    openssl("req", "-x509", "-newkey", "rsa:2048", *root)
+    openssl("genrsa", "-traditional", "-out", "leaf.key", "2048")
+    openssl("req", "-new", "-key", "leaf.key", "-subj", "/C=GB/O=Server/CN=*.example.org", "-out", "leaf.csr")
+    openssl("x509", "-req", "-in", "leaf.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-days", "30", "-out", "leaf.pem")
+    leaf, key, chain = ((tmp_path / name).read_bytes() for name in ("leaf.pem", "leaf.key", "ca.pem"))
+    assert key.startswith(b"-----BEGIN RSA PRIVATE KEY-----")
+    client.bench.now = time.time() + 60
+    arn = client.import_certificate(certificate=leaf, private_key=key, certificate_chain=chain)["CertificateArn"]
+    said = client.describe(arn)
+    assert (said["DomainName"], said["Issuer"], said["KeyAlgorithm"]) == ("*.example.org", "Root", "RSA_2048")
+    assert (said["SubjectAlternativeNames"], said["Subject"]) == (["*.example.org"], "C=GB,O=Server,CN=*.example.org")
+    assert said["ExtendedKeyUsages"] == []
