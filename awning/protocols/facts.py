@@ -241,8 +241,8 @@ _SNS = Facts(
 )
 
 
-def _argument(message: str, code: str = "InvalidArgument") -> Answer:
-    return Answer(code, message, argument=True)
+def _argument(message: str) -> Answer:
+    return Answer("InvalidArgument", message, argument=True)
 
 
 _NOT_AN_INTEGER = "Provided {wire} not an integer or within integer range"
@@ -275,10 +275,7 @@ _S3 = Facts(
         ("enum", "ObjectOwnership"): _argument("Invalid x-amz-object-ownership header: {value}"),
         ("enum", "ObjectAttributes"): _argument("Invalid attribute name specified."),
         ("enum", "StorageClass"): Answer("InvalidStorageClass", "The storage class you specified is not valid"),
-        ("enum", "ServerSideEncryption"): _argument(
-            "The encryption request that you specified is not valid. The valid value is AES256.",
-            "InvalidEncryptionAlgorithmError",
-        ),
+        ("enum", "ServerSideEncryption"): _argument("The encryption method specified is not supported"),
         ("enum", "ChecksumAlgorithm"): Answer(
             "InvalidRequest",
             "Checksum algorithm provided is unsupported. Please try again with any of the valid types: "

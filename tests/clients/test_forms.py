@@ -150,7 +150,7 @@ def test_nothing_is_stored_where_anything_is_wrong(region, client, bucket):
 @pytest.mark.parametrize(
     ("field", "value", "answer"),
     [
-        ("x-amz-server-side-encryption", "AES256", (501, "NotImplemented")),
+        ("x-amz-server-side-encryption", "AES512", (400, "InvalidArgument")),
         ("x-amz-copy-source", "/other/key", (501, "NotImplemented")),
         ("x-amz-unheard-of", "1", (501, "NotImplemented")),
         ("acl", "public-read", (400, "AccessControlListNotSupported")),

@@ -261,8 +261,8 @@ def test_an_inactive_key_is_refused(region: LiveRegion) -> None:
 @pytest.mark.parametrize(
     ("service", "call", "named"),
     [
-        ("s3", lambda s3: s3.put_bucket_website(Bucket="b", WebsiteConfiguration={}), "PutBucketWebsite"),
-        ("s3", lambda s3: s3.put_object(Bucket="b", Key="k", ServerSideEncryption="aws:kms"), "ServerSideEncryption"),
+        ("s3", lambda s3: s3.get_object_torrent(Bucket="b", Key="k"), "GetObjectTorrent"),
+        ("s3", lambda s3: s3.put_object(Bucket="b", Key="k", WriteOffsetBytes=1), "WriteOffsetBytes"),
         ("sns", lambda sns: sns.create_topic(Name="x", Attributes={"KmsMasterKeyId": "k"}), "KmsMasterKeyId"),
         ("iam", lambda iam: iam.enable_organizations_root_sessions(), "EnableOrganizationsRootSessions"),
         ("dynamodb", lambda db: db.list_tables(), "dynamodb"),
@@ -412,9 +412,9 @@ def test_what_was_refused_by_name_has_changed_nothing(region: LiveRegion) -> Non
     s3, sns = region.client("s3"), region.client("sns")
     s3.create_bucket(Bucket="untouched")
     with pytest.raises(ClientError, match="ServerSideEncryption"):
-        s3.put_object(Bucket="untouched", Key="key", Body=b"x", ServerSideEncryption="aws:kms")
-    with pytest.raises(ClientError, match="ObjectLockMode"):
-        s3.put_object(Bucket="untouched", Key="key", Body=b"x" * 200_000, ObjectLockMode="GOVERNANCE")
+        s3.put_object(Bucket="untouched", Key="key", Body=b"x", ServerSideEncryption="aws:fsx")
+    with pytest.raises(ClientError, match="WriteOffsetBytes"):
+        s3.put_object(Bucket="untouched", Key="key", Body=b"x" * 200_000, WriteOffsetBytes=1)
     assert "Contents" not in s3.list_objects_v2(Bucket="untouched")
     with pytest.raises(ClientError, match="KmsMasterKeyId"):
         sns.create_topic(Name="untouched", Attributes={"KmsMasterKeyId": "key", "DisplayName": "x"})

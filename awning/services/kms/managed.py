@@ -43,6 +43,7 @@ SERVICES: Final[Mapping[str, str]] = {
 }
 """Services that have such a key, by what stands after alias/aws/."""
 
+_DESCRIPTION: Final = "Default key that protects my {} when no other key is defined"
 _VIA: Final[Mapping[str, str]] = {"ebs": "ec2"}
 
 
@@ -60,7 +61,7 @@ def derived(call: Call, account: str, region: str, service: str) -> KeyRow:
         origin="AWS_KMS",
         manager="AWS",
         state="Enabled",
-        description=f"Default key that protects my {SERVICES[service]} data when no other key is defined",
+        description=_DESCRIPTION.format("S3 objects" if service == "s3" else f"{SERVICES[service]} data"),
         policy=_policy(account, region, service),
         policy_ids={},
         tags={},
