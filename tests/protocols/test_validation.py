@@ -259,7 +259,7 @@ S3_REFUSALS: list[tuple[str, str, bytes, dict[str, str], str, str]] = [
     ("GET", "/b?encoding-type=x", b"", {}, "InvalidArgument", "Invalid Encoding Method specified in Request"),
     ("PUT", "/b/k", b"", {"x-amz-storage-class": "x"}, "InvalidStorageClass", "The storage class you specified is not valid"),
     ("PUT", "/b/k", b"", {"x-amz-copy-source": "x"}, "InvalidArgument", "Copy Source must mention the source bucket"),
-    ("PUT", "/b/k", b"", {"x-amz-object-lock-retain-until-date": "x"}, "InvalidArgument", "Invalid value for x-amz-object"),
+    ("PUT", "/b/k", b"", {"x-amz-object-lock-retain-until-date": "x"}, "InvalidArgument", "The retain until date must be"),
     ("PUT", "/b/k", b"", {"x-amz-server-side-encryption": "x"}, "InvalidArgument", "The encryption method specified is not"),
     ("PUT", "/b/k?partNumber=x&uploadId=u", b"", {}, "InvalidArgument", "Part number must be an integer between 1 and"),
     ("PUT", "/b/k?partNumber=1", b"", {}, "InvalidRequest", "Missing required parameter for this request: 'uploadId'"),
