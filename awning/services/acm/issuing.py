@@ -74,7 +74,7 @@ def given_up(call: Call, delivery: Deliver, reason: str) -> None:
         tables.update(call.db, row.id, status="FAILED")
     else:
         renewal = {"status": "FAILED", "updated": call.now, "reason": "OTHER"}
-        tables.update(call.db, row.id, renewal=renewal)
+        tables.update(call.db, row.id, renewal=renewal, renew_at=call.now + DAY)
 
 
 def sealing_context(row: CertificateRow, generation: int) -> bytes:

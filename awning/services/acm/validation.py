@@ -83,10 +83,15 @@ def look(call: Call, row: CertificateRow) -> None:
     if all(entry["status"] == "SUCCESS" for entry in domains):
         proven(call, row)
         return
+    due = call.now + (_UNANSWERED if unanswered or not _goes_by_dns(row) else _until_next(call, row))
+    tables.update(call.db, row.id, domains=domains, next_check=due if row.deadline is None else min(due, row.deadline))
+
+
+def _until_next(call: Call, row: CertificateRow) -> float:
+    """Seconds until a name is looked up again: the longer it has waited, the more."""
     age = call.now - ((row.deadline or call.now) - PATIENCE)
-    wait = _UNANSWERED if unanswered or not _goes_by_dns(row) else min(_SLOWEST, max(_FIRST, age / 10))
-    due = call.now + wait if row.deadline is None else min(call.now + wait, row.deadline)
-    tables.update(call.db, row.id, domains=domains, next_check=due)
+    # A renewal has more time than a request: nobody sits there and waits for it.
+    return _SLOWEST if age < 0 else min(_SLOWEST, max(_FIRST, age / 10))
 
 
 def _goes_by_dns(row: CertificateRow) -> bool:
