@@ -437,3 +437,15 @@ class ValidationMail(Deliver):
     name: str = ""
     domain: str = ""
     created: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverLog(Deliver):
+    """Records of a bucket's access log, for an object of their own. Carried by s3, into a bucket that lets its log delivery write
+    there; raises Undeliverable where none does. source: the bucket that was asked. grants: (grantee, permission) pairs."""
+
+    source: str = ""
+    account: str = ""
+    key: str = ""
+    text: str = ""
+    grants: tuple[tuple[str, str], ...] = ()

@@ -30,6 +30,7 @@ class Exchange:
         "detail",
         "entry",
         "epoch",
+        "error",
         "form",
         "guessed",
         "host",
@@ -81,6 +82,8 @@ class Exchange:
         self.context: Context | None = None
         self.detail: str | None = None
         """Why it was refused, for the log."""
+        self.error: str | None = None
+        """The code that it was refused with."""
 
     def needs(self) -> tuple[Entry, Bound, Call, Any]:
         """Return what the later stages rely on."""

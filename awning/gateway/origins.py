@@ -45,6 +45,7 @@ def answer_preflight(gateway: Gateway, exchange: Exchange) -> Reply:
             raise NamedError("BadRequest", "Insufficient information. Origin request header needed.", 400)
         headers = _ask(gateway, entry, request, origin.decode("latin-1"), preflight=True)
     except ServiceError as error:
+        exchange.error = error.code
         exchange.detail = f"{error.code}: {error.message}"
         return write_error(entry.model, "rest-xml", error, exchange.request_id)
     return Reply(200, [*s3_identity(exchange.request_id), *(headers or ())])

@@ -31,6 +31,7 @@ from awning.gateway.metrics import Requests
 from awning.gateway.pages import CERTIFICATES, Pages
 from awning.gateway.trail import Trail
 from awning.gateway.usage import Usage
+from awning.gateway.watching import follow
 from awning.kit import authorization_messages
 from awning.kit.call import Call, Facts
 from awning.kit.clock import Clock
@@ -149,6 +150,8 @@ class Gateway:
         if origin is not None:
             origins.share(self, exchange, reply.headers, origin)
         self.note(exchange, reply.status)
+        if exchange.entry is not None and (watch := exchange.entry.room.watch) is not None:
+            follow(self, exchange, exchange.entry.room, watch, reply)
         exchange.let_go()
         headers = reply.headers
         if request.method != "HEAD" and isinstance(reply.body, bytes | FileSlice):
@@ -474,6 +477,7 @@ class Gateway:
 
     def refuse(self, exchange: Exchange, error: ServiceError) -> Reply:
         """Write an error in the client's protocol."""
+        exchange.error = error.code
         if exchange.detail is None and error.status >= 400:
             exchange.detail = f"{error.code}: {error.message}"
         if exchange.site is not None:

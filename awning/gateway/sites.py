@@ -58,4 +58,5 @@ async def serve(gateway: Gateway, exchange: Exchange) -> Reply:
 
 def show_error(exchange: Exchange, error: ServiceError) -> Reply:
     """Write an error as a page."""
+    exchange.error = error.code
     return write_page(error, exchange.request_id, head=exchange.request.method == "HEAD")

@@ -18,6 +18,7 @@ from awning.kit.operation import Operation, Params
 from awning.kit.randomness import Randomness
 from awning.kit.service import Service
 from awning.kit.waiters import Waiters
+from awning.kit.watching import Watch
 from awning.store.blobs import Blobs
 from awning.store.completion import Completion
 from awning.store.database import Database
@@ -174,6 +175,9 @@ class Room:
         self.memory: Any = service.memory(self.database.writer) if service.memory else None
         self.writer = Writer(self.database, name=service.name, on_broken=self._broken)
         self.waiters = Waiters(self.resubmit)
+        self.watch: Watch | None = None
+        """Hears of each request to the room that was answered; None where nobody wants to. See watch_as_wanted()."""
+        self.watch_as_wanted()
         self.stopping = False
         self._timer: asyncio.TimerHandle | None = None
         self._emptying: Emptying | None = None
@@ -216,6 +220,11 @@ class Room:
         """Answer a neighbour's question from committed state."""
         return self.service.answers[type(question)](self.call(facts), question)
 
+    def watch_as_wanted(self) -> None:
+        """Hear of requests from now on, or no more, as the room's committed state says."""
+        wanted = self.service.watch
+        self.watch = None if wanted is None else wanted(self)
+
     def tick(self) -> None:
         """Let waiters look again whose time has come: by the timer, or because the clock was moved."""
         self.waiters.tick(self.clock.now())
@@ -243,6 +252,7 @@ class Room:
         self.epoch += 1
         self.memory = self.service.memory(self.database.writer) if self.service.memory else None
         self.generation += 1
+        self.watch_as_wanted()
         self.blobs.renew()
         self.waiters.wake_all()
         self.arm()

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from awning.auth.principal import Principal
     from awning.kit.call import Call
     from awning.kit.origins import CrossOrigin
+    from awning.kit.room import Room
     from awning.kit.sites import Site
+    from awning.kit.watching import Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ class Service:
     cors: by rules of its own, the headers that let a page of another origin read a reply, or None; to a pre-flight it raises what
     refuses it. A room without it lets any page ask, as AWS's services do: what matters to them is signed.
     site: answers browsers under the host names of its sites (kit/sites.py).
+    watch: of a room, what hears of each of its requests that was answered, or None while nobody wants to: then it costs nothing.
+    It is asked at the start, and whenever the room says so (Room.watch_as_wanted).
     leave: stores, at a stop in good order and after all other calls, what memory alone knows and the next start may want.
     """
 
@@ -99,6 +103,7 @@ class Service:
     gauges: Callable[[Call], Mapping[tuple[str, tuple[tuple[str, str], ...]], float]] | None = None
     cors: Callable[[Call, CrossOrigin], list[tuple[bytes, bytes]] | None] | None = None
     site: Site | None = None
+    watch: Callable[[Room], Watch | None] | None = None
     leave: Callable[[Call], None] | None = None
     controls: Mapping[str, Callable[[Call, dict[str, Any]], dict[str, Any]]] = field(default_factory=dict)
     within: str | None = None

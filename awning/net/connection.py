@@ -6,7 +6,6 @@ No task and no timer of its own: coroutines are stepped inline, and the server's
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
 import time
 from collections.abc import Coroutine
@@ -481,7 +480,7 @@ class Connection(asyncio.Protocol):
     def _close_unsent(self, body: Any) -> None:
         """Close a body that is not, or no longer, to be sent."""
         if isinstance(body, FileSlice):
-            os.close(body.fd)
+            body.close()
         elif not isinstance(body, bytes) and hasattr(body, "aclose"):
             drive(body.aclose(), self._closed_unsent, self._loop)
 

@@ -25,7 +25,7 @@ class FileSender:
     A megabyte at a time, so that other connections have their turn. `done(error)` is called once, unless it is aborted.
     """
 
-    __slots__ = ("_done", "_file", "_head", "_loop", "_registered", "_socket", "sent")
+    __slots__ = ("_done", "_file", "_head", "_loop", "_registered", "_socket", "_whole", "sent")
 
     def __init__(
         self,
@@ -38,7 +38,8 @@ class FileSender:
         original = transport.get_extra_info("socket")
         self._loop = loop
         self._head = head
-        self._file = FileSlice(file.fd, file.offset, file.length)
+        self._file = FileSlice(file.fd, file.offset, file.length, file.closed)
+        self._whole = file.length
         self._done = done
         self._registered = False
         self.sent = 0
@@ -58,7 +59,7 @@ class FileSender:
                 self._loop.remove_writer(self._socket.fileno())
             self._socket.close()
             self._socket = None
-            os.close(self._file.fd)
+            self._file.close(self._whole - self._file.length)
 
     def _step(self) -> None:
         if self._socket is None:
@@ -102,6 +103,7 @@ class FileBlocks:
     """The slice as an iterator of blocks, for TLS; each is read in a thread, so that a slow disk holds nobody up."""
 
     def __init__(self, file: FileSlice, executor: Executor) -> None:
+        self._file = file
         self._fd = file.fd
         self._offset = file.offset
         self._length = file.length
@@ -121,6 +123,8 @@ class FileBlocks:
             # A thread may still read from the file: close it after that, lest its number be another file's by then.
             self._closed = True
             reading.add_done_callback(lambda _: os.close(self._fd))
+            if self._file.closed is not None:
+                self._file.closed(self._file.length - self._length)
             raise
         if not block:
             raise FileTooShort(f"{self._length} bytes are missing at offset {self._offset}.")
@@ -131,4 +135,7 @@ class FileBlocks:
     async def aclose(self) -> None:
         if not self._closed:
             self._closed = True
-            os.close(self._fd)
+            self._close()
+
+    def _close(self) -> None:
+        self._file.close(self._file.length - self._length)

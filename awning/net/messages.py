@@ -1,10 +1,11 @@
 """What a connection hands to its handler and gets back: Endpoint, Request, Response.
 
-Plain data and two ways to read a body; no socket is visible from here.
+Plain data, two ways to read a body and one to close a file; no socket is visible from here.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -97,11 +98,19 @@ class Request:
 
 @dataclass(slots=True)
 class FileSlice:
-    """`length` bytes from `offset` of an open file, sent by sendfile. The connection closes `fd`, whatever happens."""
+    """`length` bytes from `offset` of an open file, sent by sendfile. The connection closes it, whatever happens, and `closed` is
+    then told how many bytes were taken."""
 
     fd: int
     offset: int
     length: int
+    closed: Callable[[int], None] | None = None
+
+    def close(self, taken: int = 0) -> None:
+        """Close the file."""
+        os.close(self.fd)
+        if self.closed is not None:
+            self.closed(taken)
 
 
 @dataclass(slots=True)

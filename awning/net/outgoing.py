@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -103,7 +102,7 @@ class Outgoing:
         """Send a file once the transport has nothing left to write, lest the file overtake it."""
         if self._transport.is_closing():
             self._sender = None
-            os.close(file.fd)
+            file.close()
             self._sent(ConnectionResetError("The client has gone."))
             return
         if self._transport.get_write_buffer_size():
@@ -114,7 +113,7 @@ class Outgoing:
             sender = FileSender(self._loop, self._transport, head, file, self._file_sent)
         except OSError as error:  # no file descriptor left
             self._sender = None
-            os.close(file.fd)
+            file.close()
             self._sent(error)
             return
         self._sender = sender
@@ -163,7 +162,7 @@ class Outgoing:
             self._server.counters.bytes_out += self._sender.sent
             self._sender.abort()
         elif self._sender is not None:
-            os.close(self._sender[1].fd)
+            self._sender[1].close()
         self._sender = None
         if self._stepper is not None:
             self._stepper.cancel()

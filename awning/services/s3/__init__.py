@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from awning.contracts import DeliverLog
 from awning.kit.call import Call
 from awning.kit.service import Service, Work
 from awning.services.s3 import (
     access_lists,
+    access_logs,
     accounts,
     bucket_tables,
     buckets,
@@ -26,10 +28,12 @@ from awning.services.s3 import (
     payer,
     policies,
     reading,
+    request_metrics,
     restoring,
     tables,
     uploads,
     versions,
+    watching,
     websites,
 )
 from awning.services.s3.lifecycle_work import walk_lifecycles
@@ -42,13 +46,14 @@ Labels = tuple[tuple[str, str], ...]
 
 
 def gauges(call: Call) -> Mapping[tuple[str, Labels], float]:
-    """Objects and bytes of each bucket."""
+    """Objects and bytes of each bucket, and what is counted of its requests."""
     found: dict[tuple[str, Labels], float] = {}
     for bucket, count, size in bucket_tables.counters(call.db):
         labels = (("bucket", bucket),)
         found["s3_bucket_objects", labels] = count
         found["s3_bucket_bytes", labels] = size
-    return found
+    found["s3_access_log_dropped", ()] = call.memory.gathered.dropped
+    return {**found, **request_metrics.gauges(call)}
 
 
 SERVICE = Service(
@@ -76,6 +81,8 @@ SERVICE = Service(
         websites,
         lifecycle,
         restoring,
+        access_logs,
+        request_metrics,
     ),
     schema=SCHEMA,
     memory=Memory,
@@ -83,12 +90,16 @@ SERVICE = Service(
     everywhere={"request_payer": "requester"},
     cors=cors.answer,
     site=websites.visit,
+    watch=watching.wanted,
+    carries={DeliverLog: access_logs.deliver},
+    leave=access_logs.send_all,
     condition_keys=conditions.KEYS,
     work=(
         Work("walk_lifecycles", walk_lifecycles, every=1.0),
         Work("finish_restores", finish_restores, every=1.0),
         Work("sweep_deleted", sweep_deleted, every=1.0),
         Work("forget_completed", forget_completed, every=3600.0),
+        Work("access_logs", access_logs.send_due, every=1.0),
     ),
     keeps=lambda call, blobs: tables.known_blobs(call.db, blobs),
     global_=True,

@@ -177,6 +177,12 @@ def set_settings(db: sqlite3.Connection, bucket: int, old: str | None, settings:
     db.execute("UPDATE buckets SET settings = ? WHERE bucket = ?", (settings, bucket))
 
 
+def is_watched(db: sqlite3.Connection) -> bool:
+    """Whether any bucket may have a log or metrics among its settings."""
+    query = "SELECT 1 FROM settings WHERE instr(document, ?) OR instr(document, ?) LIMIT 1"
+    return db.execute(query, (b'"logging":', b'"metrics":')).fetchone() is not None
+
+
 def next_sequence(db: sqlite3.Connection, bucket: int, least: int) -> int:
     """Return a number that is larger than any that the bucket had before, and at least `least`."""
     number: int = db.execute(

@@ -20,13 +20,6 @@ def get_bucket_replication(call: Call, bucket: str, expected_bucket_owner: str |
     raise errors.ReplicationConfigurationNotFoundError("The replication configuration was not found", BucketName=bucket)
 
 
-@operation(Needs("s3:GetBucketLogging", names.of_bucket), reads=True, anonymous=True, context=of_request)
-def get_bucket_logging(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> dict[str, Any]:
-    """Access is not logged to a bucket."""
-    buckets.find(call, bucket, expected_bucket_owner)
-    return {}
-
-
 @operation(Needs("s3:GetAccelerateConfiguration", names.of_bucket), reads=True, anonymous=True, context=of_request)
 def get_bucket_accelerate_configuration(
     call: Call, bucket: str, expected_bucket_owner: str | None = None

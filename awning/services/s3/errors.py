@@ -69,6 +69,12 @@ class BucketNotEmpty(ServiceError):
         )
 
 
+class CrossLocationLoggingProhibitted(ServiceError):
+    """The spelling is S3's."""
+
+    status = 403
+
+
 class EntityTooLarge(ServiceError):
     def __init__(self, size: int, limit: int) -> None:
         super().__init__(
@@ -228,6 +234,11 @@ class InvalidStorageClass(ServiceError):
         super().__init__("The storage class you specified is not valid", StorageClassRequested=storage_class)
 
 
+class InvalidTargetBucketForLogging(ServiceError):
+    def __init__(self, message: str, bucket: str) -> None:
+        super().__init__(message, TargetBucket=bucket)
+
+
 class InvalidTag(ServiceError):
     pass
 
@@ -344,6 +355,13 @@ class NoSuchBucketPolicy(ServiceError):
 
     def __init__(self, bucket: str) -> None:
         super().__init__("The bucket policy does not exist", BucketName=bucket)
+
+
+class NoSuchConfiguration(ServiceError):
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__("The specified configuration does not exist.")
 
 
 class NoSuchCORSConfiguration(ServiceError):
@@ -466,6 +484,13 @@ class RestoreAlreadyInProgress(ServiceError):
 
 class ServerSideEncryptionConfigurationNotFoundError(ServiceError):
     status = 404
+
+
+class TooManyConfigurations(ServiceError):
+    def __init__(self) -> None:
+        super().__init__(
+            "You are attempting to create a new configuration but have already reached the 1,000-configuration limit."
+        )
 
 
 class TooManyBuckets(ServiceError):

@@ -12,6 +12,7 @@ import orjson
 from awning.auth.policy import Policy, compile_policy
 from awning.kit.service import Guard
 from awning.services.s3 import bucket_tables
+from awning.services.s3.counting import Gathered, Meter
 from awning.services.s3.data_keys import DataKeys
 from awning.services.s3.event_records import Listeners, compile_listeners
 
@@ -36,7 +37,8 @@ class Memory:
 
     `known` are buckets, and what they say about their users, by name, from committed state; whoever changes one clears them after
     the commit. `data_keys` follow from their names, or are good for a time. `readers` are the bodies under way that take one part
-    after another.
+    after another. `gathered` are the records of access logs that wait; `meters` what was counted of requests since the start, by
+    bucket's name and configuration's id.
     """
 
     def __init__(self, db: sqlite3.Connection) -> None:
@@ -46,6 +48,8 @@ class Memory:
         self.readers: WeakSet[Pieces] = WeakSet()
         self.settings: dict[str, Settings] = {}
         self.data_keys = DataKeys()
+        self.gathered = Gathered()
+        self.meters: dict[tuple[str, str], Meter] = {}
 
     def keep_settings(self, id_: str, settings: Settings) -> None:
         """Keep what stands under an id."""

@@ -6,7 +6,6 @@ Source: S3 user guide, "Hosting a static website using Amazon S3": index documen
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote, unquote
@@ -136,7 +135,7 @@ def _moved(visit: Visit, reply: Reply) -> Reply | None:
     for name, value in reply.headers:
         if name.lower() == _REDIRECTION:
             if isinstance(reply.body, FileSlice):
-                os.close(reply.body.fd)
+                reply.body.close()
             return _reply(visit, 301, value.decode("latin-1"))
     return None
 

@@ -211,8 +211,9 @@ class S3:
 
         def take(call: Call) -> list[Deliver]:
             found = call.room.outbox.page(call.db, 0, 10_000)
+            payloads = [letter.payload or call.room.outbox.payload(call.db, letter.seq) or b"" for letter in found]
             call.room.outbox.forget(call.db, [letter.seq for letter in found])
-            return [decode(letter.kind, letter.payload or b"") for letter in found]
+            return [decode(letter.kind, payload) for letter, payload in zip(found, payloads, strict=True)]
 
         taken: list[Deliver] = self.loop.run_until_complete(self.room.write(self.call(), take))
         return taken
