@@ -274,7 +274,7 @@ def refuse(facts: Facts, found: list[Problem]) -> ServiceError:
     answers = [_answer(facts, problem) for problem in found]
     listed = [problem for problem, answer in zip(found, answers, strict=True) if answer is None]
     if listed and facts.invalid is not None:
-        told = "; ".join(f"{_shown(p)} at '{p.path}' failed to satisfy constraint: {p.text}" for p in listed)
+        told = "; ".join(f"{_shown(facts, p)} at '{p.path}' failed to satisfy constraint: {p.text}" for p in listed)
         return facts.invalid.error(count=len(listed), s="" if len(listed) == 1 else "s", problems=told)
     problem, answer = found[0], answers[0]
     if answer is None:
@@ -302,5 +302,7 @@ def _answer(facts: Facts, problem: Problem) -> Answer | None:
     return answer
 
 
-def _shown(problem: Problem) -> str:
+def _shown(facts: Facts, problem: Problem) -> str:
+    if facts.hides_values:
+        return "Value"
     return "Value null" if problem.whole is None else f"Value '{show(problem.whole)}'"

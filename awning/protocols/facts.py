@@ -57,6 +57,8 @@ class Facts:
     no_operation: Answer = Answer("MissingAction", "The request must contain the parameter Action.")
     any_version: bool = False
     """A query request need not say which version of the API it means."""
+    hides_values: bool = False
+    """What is listed of a request's constraints does not repeat the values that broke them (IAM, since 2025)."""
     milliseconds: bool = False
     """Timestamps in XML have milliseconds."""
     prolog: bytes = b""
@@ -114,6 +116,7 @@ def _rule(characters: str) -> Answer:
     return Answer("ValidationError", _NAME_RULE.replace("{set}", characters))
 
 
+_TAG_PATTERN = r"[\p{L}\p{Z}\p{N}_.:/=+\-@]+"
 _IAM = Facts(
     invalid=Answer("ValidationError", _CONSTRAINTS),
     answers={
@@ -135,6 +138,7 @@ _IAM = Facts(
             "1 validation error detected: Value at '{member}' failed to satisfy constraint: Member must satisfy regular "
             "expression pattern: [\\w]+",
         ),
+        ("length", "PolicyArn"): Answer("ValidationError", "ARN {value} is not valid."),
         ("pattern", "PathPrefix"): Answer(
             "ValidationError",
             "The specified value for pathPrefix is invalid. It must begin with / and contain only alphanumeric characters "
@@ -149,7 +153,13 @@ _IAM = Facts(
             "ValidationError",
             "The specified value for {member} is invalid. It must contain only alphanumeric characters.",
         ),
+        _TAG_PATTERN: Answer(
+            "ValidationError",
+            "1 validation error detected: Value at '{member}' failed to satisfy constraint: Member must satisfy regular "
+            f"expression pattern: {_TAG_PATTERN}",
+        ),
     },
+    hides_values=True,
 )
 
 _STS = Facts(

@@ -192,6 +192,6 @@ def _describe(call: Call, item: Entity | Policy) -> dict[str, Any]:
 def _check_alias(alias: str) -> None:
     if not _ALIAS.fullmatch(alias):
         raise ValidationError(
-            f"1 validation error detected: Value '{alias}' at 'accountAlias' failed to satisfy constraint: Member must "
+            "1 validation error detected: Value at 'accountAlias' failed to satisfy constraint: Member must "
             "satisfy regular expression pattern: ^[a-z0-9]([a-z0-9]|-(?!-)){1,61}[a-z0-9]$"
         )

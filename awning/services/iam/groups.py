@@ -8,7 +8,7 @@ from awning.kit.call import Call
 from awning.kit.operation import Needs, operation
 from awning.services.iam import lookup, tables
 from awning.services.iam.create import check_new, check_rename, refuse_delete
-from awning.services.iam.errors import LimitExceeded, NoSuchEntity
+from awning.services.iam.errors import LimitExceeded
 from awning.services.iam.names import check_path, new_id
 from awning.services.iam.pages import page, page_of
 from awning.services.iam.quotas import GROUPS_PER_USER
@@ -97,11 +97,9 @@ def add_user_to_group(call: Call, group_name: str, user_name: str) -> None:
 
 @operation(Needs("iam:RemoveUserFromGroup", lookup.arn("group")))
 def remove_user_from_group(call: Call, group_name: str, user_name: str) -> None:
-    """End a user's membership."""
+    """End a user's membership; of one that is no member, nothing."""
     group = lookup.entity(call, "group", group_name)
     user = lookup.entity(call, "user", user_name)
-    if not tables.is_member(call.db, user.row, group.row):
-        raise NoSuchEntity(f"The user with name {user_name} is not in the group {group_name}.")
     tables.remove_member(call.db, user.row, group.row)
 
 

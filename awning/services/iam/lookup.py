@@ -43,7 +43,9 @@ def changeable(call: Call, kind: Kind, name: str) -> Entity:
 
 
 def policy(call: Call, arn: str, missing: str | None = None) -> Policy:
-    """A managed policy that this account may use, with its uses there. Raises InvalidInput, NoSuchEntity."""
+    """A managed policy that this account may use, with its uses there. Raises ValidationError, InvalidInput, NoSuchEntity."""
+    if not arn.startswith("arn:"):
+        raise ValidationError(f"ARN {arn} is not valid.")
     if not _POLICY_ARN.fullmatch(arn):
         raise InvalidInput(f"ARN {arn} is not valid.")
     found: Policy | None

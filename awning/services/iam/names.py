@@ -32,7 +32,7 @@ def check_name(kind: str, name: str, field: str) -> None:
     longest = NAME_LENGTH[kind]
     if len(name) > longest:
         raise ValidationError(
-            f"1 validation error detected: Value '{name}' at '{field}' failed to satisfy constraint: "
+            f"1 validation error detected: Value at '{field}' failed to satisfy constraint: "
             f"Member must have length less than or equal to {longest}"
         )
     if not _NAME.fullmatch(name):

@@ -190,7 +190,7 @@ def _version(call: Call, policy: Policy, version_id: str) -> Version:
     matched = _VERSION.fullmatch(version_id)
     if matched is None:
         raise ValidationError(
-            f"1 validation error detected: Value '{version_id}' at 'versionId' failed to satisfy constraint: "
+            "1 validation error detected: Value at 'versionId' failed to satisfy constraint: "
             "Member must satisfy regular expression pattern: v[1-9][0-9]*(\\.[A-Za-z0-9-]*)?"
         )
     number = int(matched[1]) if len(matched[1]) < 10 else 0

@@ -85,8 +85,10 @@ def create_role(
     )  # fmt: skip
     tables.add_entity(call.db, role)
     made = describe(call, role)
-    # What every new role has, AWS does not say.
-    usual = {"RoleLastUsed"} | ({"MaxSessionDuration"} if max_session_duration == _SHORTEST_SESSION else set())
+    # What every new role has, AWS does not say; nor what it is for.
+    usual = {"RoleLastUsed", "Description"} | (
+        {"MaxSessionDuration"} if max_session_duration == _SHORTEST_SESSION else set()
+    )
     return {"Role": {name: value for name, value in made.items() if name not in usual}}
 
 
@@ -163,6 +165,6 @@ def _find(call: Call) -> Find:
 def _check_session(seconds: int) -> None:
     if not _SHORTEST_SESSION <= seconds <= _LONGEST_SESSION:
         raise ValidationError(
-            f"1 validation error detected: Value '{seconds}' at 'maxSessionDuration' failed to satisfy constraint: "
+            f"1 validation error detected: Value at 'maxSessionDuration' failed to satisfy constraint: "
             f"Member must have value between {_SHORTEST_SESSION} and {_LONGEST_SESSION}"
         )

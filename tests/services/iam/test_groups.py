@@ -41,8 +41,10 @@ def test_only_what_exists_can_be_joined(staffed):
     with pytest.raises(NoSuchEntity, match="user with name none"):
         staffed.iam.add_user_to_group(group_name="Staff", user_name="none")
     staffed.iam.remove_user_from_group(group_name="Staff", user_name="alice")
-    with pytest.raises(NoSuchEntity):
-        staffed.iam.remove_user_from_group(group_name="Staff", user_name="alice")
+    assert "alice" not in [user["UserName"] for user in staffed.iam.get_group(group_name="Staff")["Users"]]
+    staffed.iam.remove_user_from_group(group_name="Staff", user_name="alice")
+    with pytest.raises(NoSuchEntity, match="group with name none"):
+        staffed.iam.remove_user_from_group(group_name="none", user_name="alice")
 
 
 def test_a_user_is_in_ten_groups_at_most(house):

@@ -121,10 +121,10 @@ class Administrator(RuleBasedStateMachine):
 
     @rule(name=USERS, group=GROUPS)
     def leave(self, name: str, group: str) -> None:
-        allowed = name.lower() in self.users and group in self.users[name.lower()]["groups"]
+        allowed = name.lower() in self.users and group in self.groups
         self.expect(allowed, "remove_user_from_group", user_name=name, group_name=group)
         if allowed:
-            self.users[name.lower()]["groups"].remove(group)
+            self.users[name.lower()]["groups"].discard(group)
 
     @rule(name=USERS, policy=POLICIES, action=ACTIONS)
     def put_inline(self, name: str, policy: str, action: str) -> None:

@@ -62,10 +62,15 @@ def test_a_policy_of_another_account_is_not_there(house, arn):
 
 
 @pytest.mark.parametrize(
-    "wrong", ["arn:aws:iam::1:policy/x", "nonsense-nonsense-nonsense", "arn:aws:s3:::bucket-name-x"]
+    ("wrong", "error"),
+    [
+        ("arn:aws:iam::1:policy/x", InvalidInput),
+        ("nonsense-nonsense-nonsense", ValidationError),
+        ("arn:aws:s3:::bucket-name-x", InvalidInput),
+    ],
 )
-def test_an_arn_that_is_none_is_invalid(house, wrong):
-    with pytest.raises(InvalidInput, match="is not valid"):
+def test_an_arn_that_is_none_is_invalid(house, wrong, error):
+    with pytest.raises(error, match=f"^ARN {wrong} is not valid"):
         house.iam.get_policy(policy_arn=wrong)
 
 

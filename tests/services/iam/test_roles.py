@@ -37,7 +37,7 @@ def test_a_role_is_described_as_it_was_created(house):
     assert made["Arn"] == f"arn:aws:iam::{ACCOUNT}:role/service/App"
     assert made["RoleId"].startswith("AROA")
     assert made["MaxSessionDuration"] == 7200
-    assert house.iam.get_role(role_name="app")["Role"] == made | {"RoleLastUsed": {}}
+    assert house.iam.get_role(role_name="app")["Role"] == made | {"RoleLastUsed": {}, "Description": "d"}
     (listed,) = house.iam.list_roles(path_prefix="/service/")["Roles"]
     assert listed["AssumeRolePolicyDocument"] == made["AssumeRolePolicyDocument"]
 
