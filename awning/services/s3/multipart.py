@@ -396,14 +396,19 @@ async def _plan(call: Call, upload: Upload, asked: list[dict[str, Any]], digest:
 
 
 def _check_part(upload: Upload, part: Part, given: dict[str, Any], member: str) -> None:
+    """Compare a part with what the completion says of it. Raises InvalidPart, InvalidRequest, BadDigest."""
     etag = str(given.get("ETag", "")).strip('"')
-    if etag != part.md5.hex():
-        raise errors.InvalidPart(upload.upload, part.number, etag)
     text = given.get(member)
+    others = [name for name in given if name.startswith("Checksum") and name != member]
+    if etag != part.md5.hex() or (others and not upload.chosen):
+        raise errors.InvalidPart(upload.upload, part.number, etag)
     if text is not None:
         if text != checksums.encode(part.checksum):
             raise errors.InvalidPart(upload.upload, part.number, etag)
     elif upload.chosen and upload.kind & 1:
+        if others:
+            other = others[0].removeprefix("Checksum").lower()
+            raise errors.BadDigest(f"The {other} you specified for part {part.number} did not match what we received.")
         name = checksums.algorithm_of(upload.kind).name.lower()
         raise errors.InvalidRequest(
             f"The upload was created using a {name} checksum. The complete request must include the checksum for each "
@@ -433,16 +438,19 @@ def _asked_parts(upload_id: str, multipart_upload: dict[str, Any] | None) -> lis
 def _check_whole(upload: Upload, plan: Plan, wanted: Wanted, type_: str | None, size: int | None) -> None:
     """Compare what a completion says of the whole object. Raises BadDigest, InvalidRequest."""
     if type_ is not None and type_ != checksums.type_of(upload.kind):
-        raise errors.BadDigest("The checksum type does not match the one that the upload was created with.")
+        raise errors.InvalidRequest(
+            f"The upload was created using the {checksums.type_of(upload.kind) if upload.chosen else 'null'} checksum mode. "
+            "The complete request must use the same checksum mode."
+        )
     if size is not None and size != plan.size:
         raise errors.InvalidRequest(
-            f"The provided 'x-amz-mp-object-size' header does not match what was computed. Expected: {size}, "
-            f"actual: {plan.size}"
+            f"The provided 'x-amz-mp-object-size' header value {size} does not match what was computed: {plan.size}"
         )
     if wanted.expected is not None:
         own = checksums.algorithm_of(upload.kind)
         if wanted.algorithm is not own or wanted.expected != plan.checksum:
-            raise errors.BadDigest(f"The {wanted.algorithm.name} you specified did not match the calculated checksum.")
+            named = wanted.algorithm.name.lower()
+            raise errors.BadDigest(f"The {named} you specified did not match the calculated checksum.")
 
 
 def publish_upload(

@@ -150,11 +150,11 @@ def test_refused_completions(s3: S3) -> None:
         complete(s3, "none", [one])
     with pytest.raises(errors.NoSuchUpload):
         complete(s3, upload, [one], key="another")
-    with pytest.raises(errors.InvalidRequest):
+    with pytest.raises(errors.InvalidRequest, match="header value 99 does not match what was computed: 5"):
         complete(s3, upload, [one], mpu_object_size=99)
     with pytest.raises(errors.BadDigest):
         complete(s3, upload, [one], checksum_crc64_nvme=b64(bytes(8)))
-    with pytest.raises(errors.BadDigest):
+    with pytest.raises(errors.InvalidRequest, match="created using the null checksum mode"):
         complete(s3, upload, [one], checksum_type="COMPOSITE")
     complete(s3, upload, [{**one, "ETag": one["ETag"].strip('"')}], mpu_object_size=5)
     assert s3.get("box", "k") == b"small"
@@ -224,15 +224,19 @@ def test_a_part_keeps_to_its_uploads_algorithm(s3: S3, small_parts: None) -> Non
     one = part(s3, sha, 1, b"x", checksum_sha256=b64(hashlib.sha256(b"x").digest()))
     with pytest.raises(errors.InvalidRequest, match="must include the checksum for each part"):
         complete(s3, sha, [{"PartNumber": 1, "ETag": one["ETag"]}])
+    with pytest.raises(errors.BadDigest, match="The crc32 you specified for part 1 did not match what we received"):
+        complete(s3, sha, [{"PartNumber": 1, "ETag": one["ETag"], "ChecksumCRC32": crc}])
     full = begin(s3, checksum_algorithm="CRC32", checksum_type="FULL_OBJECT")
     assert part(s3, full, 1, b"x")["ChecksumCRC32"] == crc
     free = begin(s3)
     assert part(s3, free, 1, b"x", checksum_crc32=crc)["ChecksumCRC32"] == crc
     with pytest.raises(errors.BadDigest):
         part(s3, free, 2, b"y", checksum_crc32=crc)
-    done = complete(
-        s3, free, [part(s3, free, 1, b"x" * 100_000, checksum_crc32=b64(zlib.crc32(b"x" * 100_000).to_bytes(4, "big")))]
-    )
+    large = b"x" * 100_000
+    sent = part(s3, free, 1, large, checksum_crc32=b64(zlib.crc32(large).to_bytes(4, "big")))
+    with pytest.raises(errors.InvalidPart):
+        complete(s3, free, [sent])
+    done = complete(s3, free, [{"PartNumber": 1, "ETag": sent["ETag"]}])
     assert done["ChecksumCRC64NVME"] == b64(checksums.DEFAULT.of(b"x" * 100_000))
 
 
