@@ -22,6 +22,7 @@ SUFFIXES = (
 )
 _REGION = re.compile(r"^(?:us|eu|ap|sa|ca|me|af|il|mx|cn)(?:-gov|-iso[a-z]?)?-[a-z]+-\d$")
 _SITE = re.compile(r"(?P<bucket>.+)\.s3-website(?:[.-](?P<region>[a-z]{2}(?:-[a-z]+)+-\d))?")
+_ACCELERATED = re.compile(r"(?P<bucket>[^.]+)\.s3-accelerate(?:\.dualstack)?")
 _S3_LABEL = re.compile(r"^s3(?:[.-](?:dualstack|fips|accesspoint|[a-z]{2}(?:-gov)?-[a-z]+-\d))*$")
 
 
@@ -61,6 +62,9 @@ def _read_labels(text: str) -> HostFacts:
     site = _SITE.fullmatch(text)
     if site:
         return HostFacts("s3", site["region"], site["bucket"], known=True, site=True)
+    accelerated = _ACCELERATED.fullmatch(text)
+    if accelerated:
+        return HostFacts("s3", None, accelerated["bucket"], known=True)
     bucket, dot, rest = _split_bucket(text)
     if dot:
         return HostFacts("s3", _region_in(rest), bucket, known=True)

@@ -32,6 +32,8 @@ from awning.gateway.address import HostFacts, read_host
         ("iam.amazonaws.com", "iam", None, None),
         ("sts.eu-central-1.amazonaws.com", "sts", "eu-central-1", None),
         ("PHOTOS.S3.LOCALHOST", "s3", None, "photos"),
+        ("photos.s3-accelerate.amazonaws.com", "s3", None, "photos"),
+        ("photos.s3-accelerate.dualstack.amazonaws.com", "s3", None, "photos"),
     ],
 )
 def test_a_host_names_service_region_and_bucket(host: str, service: str, region: str, bucket: str) -> None:

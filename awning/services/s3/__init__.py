@@ -8,6 +8,7 @@ from awning.contracts import DeliverLog
 from awning.kit.call import Call
 from awning.kit.service import Service, Work
 from awning.services.s3 import (
+    acceleration,
     access_lists,
     access_logs,
     accounts,
@@ -81,6 +82,7 @@ SERVICE = Service(
         websites,
         lifecycle,
         restoring,
+        acceleration,
         access_logs,
         request_metrics,
     ),

@@ -18,12 +18,3 @@ def get_bucket_replication(call: Call, bucket: str, expected_bucket_owner: str |
     """Raises ReplicationConfigurationNotFoundError."""
     buckets.find(call, bucket, expected_bucket_owner)
     raise errors.ReplicationConfigurationNotFoundError("The replication configuration was not found", BucketName=bucket)
-
-
-@operation(Needs("s3:GetAccelerateConfiguration", names.of_bucket), reads=True, anonymous=True, context=of_request)
-def get_bucket_accelerate_configuration(
-    call: Call, bucket: str, expected_bucket_owner: str | None = None
-) -> dict[str, Any]:
-    """Acceleration never was set: an answer without a status."""
-    buckets.find(call, bucket, expected_bucket_owner)
-    return {}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
 from awning.auth.members import canonical_user
-from awning.services.s3 import errors
+from awning.services.s3 import bucket_tables, errors, settings
 
 if TYPE_CHECKING:
     from awning.kit.call import Call
@@ -95,7 +95,18 @@ def _in_existing(call: Call, bucket: str, arn: str) -> str:
     """That a bucket does not exist is told to everyone, and before any permission is decided: nobody owns it."""
     if call.guarded_by(arn) is None:
         raise errors.NoSuchBucket(bucket)
+    if ".s3-accelerate." in call.facts.host:
+        _check_accelerated(call, bucket)
     return arn
+
+
+def _check_accelerated(call: Call, name: str) -> None:
+    """Raises InvalidRequest where the accelerated endpoint is not there for a bucket."""
+    bucket = bucket_tables.find_bucket(call.db, name)
+    status = settings.of(call, bucket).get("accelerate") if bucket is not None else None
+    if status != "Enabled":
+        how = "disabled" if status is not None else "not configured"
+        raise errors.InvalidRequest(f"S3 Transfer Acceleration is {how} on this bucket")
 
 
 def of_tagged_object(call: Call, params: Mapping[str, Any]) -> str | None:

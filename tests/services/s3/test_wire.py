@@ -180,8 +180,6 @@ def test_another_accounts_bucket(region: LiveRegion, s3: Any, bucket: str) -> No
 
 
 UNSUPPORTED: list[tuple[str, dict[str, Any]]] = [
-    ("put_bucket_accelerate_configuration", {"AccelerateConfiguration": {"Status": "Enabled"}}),
-    ("put_bucket_request_payment", {"RequestPaymentConfiguration": {"Payer": "Requester"}}),
     ("put_object", {"Key": "k", "ServerSideEncryption": "aws:fsx"}),
     ("put_object", {"Key": "k", "WriteOffsetBytes": 0}),
     ("put_object", {"Key": "k", "ObjectLockEventHold": "ON"}),
