@@ -1,6 +1,7 @@
 // The AWS SDK for JavaScript against a live region: node test.mjs path|virtual NAME S3-ENDPOINT
 // The other clients find the region by AWS_ENDPOINT_URL alone.
 import assert from "node:assert/strict";
+import crypto from "node:crypto";
 import dns from "node:dns";
 import * as s3 from "@aws-sdk/client-s3";
 import * as sns from "@aws-sdk/client-sns";
@@ -48,6 +49,68 @@ async function objects() {
   const gone = await client.send(new s3.DeleteObjectsCommand({ Bucket, Delete: { Objects } }));
   assert.equal(gone.Deleted.length, 2);
   await client.send(new s3.DeleteBucketCommand({ Bucket }));
+}
+
+// What a page of another origin may do: by the bucket's rules, with pre-signed URLs, by a form, and by its pre-flights.
+async function pages() {
+  const client = new s3.S3Client({ endpoint, forcePathStyle: style === "path", maxAttempts: 1 });
+  const Bucket = `${name}-pages`;
+  await client.send(new s3.CreateBucketCommand({ Bucket }));
+  const origin = "https://app.example.com";
+  const rule = { AllowedOrigins: [origin], AllowedMethods: ["GET", "PUT", "POST"], AllowedHeaders: ["*"], ExposeHeaders: ["ETag"] };
+  await client.send(new s3.PutBucketCorsCommand({ Bucket, CORSConfiguration: { CORSRules: [rule] } }));
+  assert.deepEqual((await client.send(new s3.GetBucketCorsCommand({ Bucket }))).CORSRules, [rule]);
+
+  const link = await getSignedUrl(client, new s3.PutObjectCommand({ Bucket, Key: "put" }), { expiresIn: 60 });
+  const asked = { Origin: origin, "Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "content-type" };
+  const preflight = await fetch(link, { method: "OPTIONS", headers: asked });
+  assert.equal(preflight.status, 200);
+  assert.equal(preflight.headers.get("access-control-allow-origin"), origin);
+  assert.equal(preflight.headers.get("access-control-allow-headers"), "content-type");
+  const put = await fetch(link, { method: "PUT", body: "by a page", headers: { Origin: origin } });
+  assert.equal(put.status, 200);
+  assert.equal(put.headers.get("access-control-expose-headers"), "ETag");
+  const other = await fetch(link, { method: "OPTIONS", headers: { ...asked, Origin: "https://evil.example" } });
+  assert.equal(other.status, 403);
+  assert.match(await other.text(), /<Code>AccessForbidden<\/Code>/);
+  const missing = await getSignedUrl(client, new s3.GetObjectCommand({ Bucket, Key: "none" }), { expiresIn: 60 });
+  const refused = await fetch(missing, { headers: { Origin: origin } });
+  assert.equal(refused.status, 404);
+  assert.equal(refused.headers.get("access-control-allow-origin"), origin);
+
+  const posted = await fetch(new URL(link).origin + (style === "path" ? `/${Bucket}` : "/"), {
+    method: "POST", body: await form(client, Bucket, "posted", "by a form"), headers: { Origin: origin },
+  });
+  assert.equal(posted.status, 204);
+  assert.equal(posted.headers.get("access-control-allow-origin"), origin);
+  for (const [Key, text] of [["put", "by a page"], ["posted", "by a form"]]) {
+    const got = await client.send(new s3.GetObjectCommand({ Bucket, Key }));
+    assert.equal(await got.Body.transformToString(), text);
+    await client.send(new s3.DeleteObjectCommand({ Bucket, Key }));
+  }
+  await client.send(new s3.DeleteBucketCorsCommand({ Bucket }));
+  await assert.rejects(client.send(new s3.GetBucketCorsCommand({ Bucket })), { name: "NoSuchCORSConfiguration" });
+  await client.send(new s3.DeleteBucketCommand({ Bucket }));
+}
+
+// A form as "Browser-Based Uploads Using POST" of the S3 API reference has it signed.
+async function form(client, bucket, key, text) {
+  const { accessKeyId, secretAccessKey } = await client.config.credentials();
+  const now = new Date();
+  const stamp = now.toISOString().replace(/[-:]|\.\d+/g, "");
+  const scope = [stamp.slice(0, 8), await client.config.region(), "s3", "aws4_request"];
+  const fields = {
+    key, "x-amz-algorithm": "AWS4-HMAC-SHA256", "x-amz-credential": [accessKeyId, ...scope].join("/"), "x-amz-date": stamp,
+  };
+  const conditions = [{ bucket }, ...Object.entries(fields).map(([field, value]) => ({ [field]: value }))];
+  const expiration = new Date(now.getTime() + 60_000).toISOString();
+  const policy = Buffer.from(JSON.stringify({ expiration, conditions })).toString("base64");
+  const sign = (secret, value) => crypto.createHmac("sha256", secret).update(value).digest();
+  const signature = sign(scope.reduce(sign, `AWS4${secretAccessKey}`), policy).toString("hex");
+  const body = new FormData();
+  for (const [field, value] of Object.entries({ ...fields, policy, "x-amz-signature": signature })) body.set(field, value);
+  body.set("file", new Blob([text]), "file.txt");
+  return body;
 }
 
 async function messages() {
@@ -124,6 +187,7 @@ async function identity() {
 }
 
 await objects();
+await pages();
 await messages();
 await deadLetters();
 await topics();
