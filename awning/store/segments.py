@@ -58,16 +58,21 @@ class Segments:
 
     def open(self, sealed: bytes | memoryview, first: int = 0, last: bool = True) -> bytes:
         """Decrypt whole segments from number `first` on. Raises Unsealable for what was altered, moved or cut off."""
+        opened = self.pieces(sealed, first, last)
+        return opened[0] if len(opened) == 1 else b"".join(opened)
+
+    def pieces(self, sealed: bytes | memoryview, first: int, last: bool) -> list[bytes]:
+        """As open(), a piece for each segment: their memory is used again and again, that of a large whole is not."""
         width = SEGMENT + self.overhead
         count = max(1, -(-len(sealed) // width))
         try:
             if count == 1:
-                return self._open(sealed, _NONCE.pack(last, first))
+                return [self._open(sealed, _NONCE.pack(last, first))]
             view = memoryview(sealed)
-            return b"".join(
+            return [
                 self._open(view[at * width : (at + 1) * width], _NONCE.pack(last and at == count - 1, first + at))
                 for at in range(count)
-            )
+            ]
         except (InvalidTag, ValueError) as error:
             raise Unsealable("This was encrypted under another key, or altered.") from error
 
@@ -97,12 +102,17 @@ class Segments:
             low = top + 1
         return found
 
-    def read(self, run: Run, sealed: bytes) -> bytes:
-        """Return the bytes that a run is about, of what was read for it. Raises Unsealable."""
+    def read(self, run: Run, sealed: bytes | memoryview) -> list[bytes]:
+        """Return the bytes that a run is about, in pieces, of what was read for it. Raises Unsealable."""
         if len(sealed) != run.length:
             raise Unsealable("This was cut off.")
-        plain = self.open(sealed, run.segment, run.last)
-        return plain if run.skip == 0 and run.upto == len(plain) else plain[run.skip : run.upto]
+        found = self.pieces(sealed, run.segment, run.last)
+        beyond = run.upto - (len(found) - 1) * SEGMENT
+        if beyond < len(found[-1]):
+            found[-1] = found[-1][:beyond]
+        if run.skip:
+            found[0] = found[0][run.skip :]
+        return found
 
 
 class Sealer:

@@ -22,7 +22,7 @@ def sealed_in(pieces: list[bytes], segments: Segments) -> bytes:
 
 def read(segments: Segments, sealed: bytes, first: int, end: int, size: int) -> bytes:
     runs = segments.runs(first, end, size)
-    return b"".join(segments.read(run, sealed[run.offset : run.offset + run.length]) for run in runs)
+    return b"".join(piece for run in runs for piece in segments.read(run, sealed[run.offset : run.offset + run.length]))
 
 
 @pytest.mark.parametrize("size", SIZES)
