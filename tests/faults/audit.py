@@ -43,6 +43,7 @@ _REFERENCES = (
                               "(SELECT policy FROM buckets WHERE policy IS NOT NULL)"),
     ("notifications of no bucket", "SELECT notification FROM notifications WHERE notification NOT IN "
                                    "(SELECT notification FROM buckets WHERE notification IS NOT NULL)"),
+    ("walks of no bucket", "SELECT bucket FROM walks WHERE bucket NOT IN (SELECT bucket FROM buckets)"),
     ("wrong counters", "SELECT c.bucket, c.objects, c.bytes, count(o.key), total(o.size) FROM counters c LEFT JOIN "
                        "(SELECT bucket, key, size FROM objects UNION ALL SELECT bucket, key, size FROM versions) o "
                        "ON o.bucket = c.bucket GROUP BY c.bucket HAVING c.objects <> count(o.key) OR c.bytes <> total(o.size)"),

@@ -65,6 +65,7 @@ def delete_bucket(db: sqlite3.Connection, bucket: Bucket) -> None:
     db.execute("DELETE FROM policies WHERE policy = ?", (bucket.policy,))
     db.execute("DELETE FROM notifications WHERE notification = ?", (bucket.notification,))
     db.execute("DELETE FROM settings WHERE settings = ?", (bucket.settings,))
+    db.execute("DELETE FROM walks WHERE bucket = ?", (bucket.bucket,))
     db.execute("INSERT INTO doomed_buckets (bucket) VALUES (?)", (bucket.bucket,))
 
 

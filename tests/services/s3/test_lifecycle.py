@@ -218,7 +218,6 @@ def test_a_lifecycle_is_deleted_there_or_not(s3: S3) -> None:
     s3.create_bucket(bucket="box")
     with pytest.raises(errors.NoSuchLifecycleConfiguration):
         rules_of(s3)
-    s3.work()
     assert s3.rows("walks") == 0
 
 
