@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
+from awning.auth.acl import Listed
 from awning.auth.decision import Decision
 from awning.auth.evaluate import decide
 from awning.auth.principal import Principal
@@ -108,11 +109,21 @@ def decide_for(
     now: float,
     further: Mapping[str, str] | None = None,
     tags: Callable[[], Mapping[str, str]] | None = None,
+    listed: Listed | None = None,
 ) -> Decision:
     """Decide whether `sender` may do `action` on the resource `arn` that `guard` speaks for; `now` in seconds since the epoch.
 
     `further`: condition keys, in lower case, that this service is known to say as well. `tags`: finds the tags of the resource;
-    called where the policy names one (aws:ResourceTag).
+    called where the policy names one (aws:ResourceTag). `listed`: the access control list that it comes under, of a resource that
+    has such.
     """
     context = SenderContext(sender, arn, guard.account, now, further, tags)
-    return decide(principal_of(sender), action, arn, context, guard_policy=guard.policy, resource_account=guard.account)
+    return decide(
+        principal_of(sender),
+        action,
+        arn,
+        context,
+        guard_policy=guard.policy,
+        resource_account=guard.account,
+        listed=listed,
+    )

@@ -257,3 +257,58 @@ def test_who_asks_pays(accounts: Accounts, bucket: str) -> None:
     with urllib.request.urlopen(request) as reply:
         assert reply.read() == b"x"
         assert reply.headers["x-amz-request-charged"] == "requester"
+
+
+@pytest.mark.parametrize("style", ["path", "virtual"])
+def test_everything_may_be_signed_beforehand(
+    region: LiveRegion, bucket: str, localhost_names: None, style: str
+) -> None:
+    """Who has a URL may do what its signer may, with just the headers that were signed."""
+    config = Config(s3={"addressing_style": style}, signature_version="s3v4")
+    client = region.client("s3", endpoint_url=f"http://s3.localhost:{region.port}", config=config)
+
+    def call(operation: str, method: str, body: bytes | None = None, **params: Any) -> tuple[int, Any, bytes]:
+        url = client.generate_presigned_url(operation, Params={"Bucket": bucket, **params}, HttpMethod=method)
+        return fetch(url, method, body, {})
+
+    assert call("put_object", "PUT", b"hello", Key="k")[0] == 200
+    acl = {"Key": "open", "ACL": "public-read", "ContentType": "text/x", "Metadata": {"a": "b"}, "Tagging": "t=1"}
+    url = client.generate_presigned_url("put_object", Params={"Bucket": bucket, **acl})
+    assert fetch(url, "PUT", b"open", {"content-type": "text/other"})[0] == 403
+    headers = {"x-amz-acl": "public-read", "content-type": "text/x", "x-amz-meta-a": "b", "x-amz-tagging": "t=1"}
+    assert fetch(url, "PUT", b"open", headers)[0] == 200
+    assert Accounts(region).readers(Bucket=bucket, Key="open") == [True] * 4
+    head = client.head_object(Bucket=bucket, Key="open")
+    assert (head["ContentType"], head["Metadata"], head["TagCount"]) == ("text/x", {"a": "b"}, 1)
+    assert call("get_object", "GET", Key="k")[2] == b"hello"
+    got = call("get_object", "GET", Key="k", ResponseContentType="text/y", ResponseContentDisposition="inline; x=1")
+    assert (got[1]["content-type"], got[1]["content-disposition"]) == ("text/y", "inline; x=1")
+    assert call("head_object", "HEAD", Key="k")[0] == 200
+    assert b"<Key>k</Key>" in call("list_objects_v2", "GET", Prefix="k")[2]
+    assert b"AllUsers" in call("get_object_acl", "GET", Key="open")[2]
+    upload = client.create_multipart_upload(Bucket=bucket, Key="parts")["UploadId"]
+    status, etag, _ = call("upload_part", "PUT", b"part", Key="parts", UploadId=upload, PartNumber=1)
+    assert status == 200
+    document = (
+        "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber>"
+        f"<ETag>{etag['etag']}</ETag></Part></CompleteMultipartUpload>"
+    )
+    assert call("complete_multipart_upload", "POST", document.encode(), Key="parts", UploadId=upload)[0] == 200
+    assert call("get_object", "GET", Key="parts")[2] == b"part"
+    assert call("delete_object", "DELETE", Key="k")[0] == 204
+    assert call("get_object", "GET", Key="k")[0] == 404
+    url = client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "parts"})
+    assert fetch(url.replace("parts", "other"), "GET", None, {})[0] == 403
+    assert fetch(url, "DELETE", None, {})[0] == 403
+    assert fetch(url.replace("AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256"), "GET", None, {})[0] == 400
+
+
+def fetch(url: str, method: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, Any, bytes]:
+    request = urllib.request.Request(url, body, headers, method=method)
+    if body is not None and "content-type" not in headers:
+        request.add_header("Content-Type", "")
+    try:
+        with urllib.request.urlopen(request) as reply:
+            return reply.status, reply.headers, reply.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers, error.read()

@@ -181,7 +181,9 @@ def create_multipart_upload(
 
 def _initiator(call: Call) -> str:
     principal = call.principal
-    return names.owner_id(call.account) if principal.kind in ("root", "anonymous") else principal.caller_arn
+    if principal.kind == "anonymous":
+        return lists.ANONYMOUS
+    return names.owner_id(call.account) if principal.kind == "root" else principal.caller_arn
 
 
 def _check_number(number: int) -> None:
