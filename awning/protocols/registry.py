@@ -11,7 +11,7 @@ import logging
 import os
 import tempfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -39,8 +39,16 @@ _METADATA: Final = frozenset({
 _OPERATION: Final = frozenset({"name", "http", "input", "output", "errors", "deprecated", "httpChecksum", "authtype"})
 
 _NAMES: Final = {"type": "list", "member": {"shape": "String", "locationName": "AttributeName"}, "flattened": True}
-_WIDER: Final = {"sqs": {("ReceiveMessageRequest", "AttributeNames"): ("ReceivedAttributeNameList", _NAMES)}}
-"""Members that take more than they are modelled with: these names are messages' attributes, the modelled enum has queues'."""
+_ARN: Final = {"type": "string", "max": 1011}
+_WIDER: Final[Mapping[str, Mapping[tuple[str, str], tuple[str, Mapping[str, Any]]]]] = {
+    "sqs": {("ReceiveMessageRequest", "AttributeNames"): ("ReceivedAttributeNameList", _NAMES)},
+    "s3control": {
+        (f"{name}Request", "ResourceArn"): ("TaggedResourceArn", _ARN)
+        for name in ("TagResource", "UntagResource", "ListTagsForResource")
+    },
+}
+"""Members that take more than they are modelled with: those names are messages' attributes, the modelled enum has queues'; and
+buckets have tags too, though the modelled pattern leaves their ARNs, which name no region, out."""
 _JUDGED: Final = {"s3": ("Event", "FilterRuleName")}
 """Enums whose other values the service answers in its own words, or takes (a filter's names are written in any case)."""
 
@@ -108,7 +116,7 @@ def build(service: str, protocols: tuple[str, ...], description: dict[str, Any])
     """Build a Model from a stripped description; a JSON service's old query form gets a description of its own."""
     for (shape, member), (wider, made) in _WIDER.get(service, {}).items():
         description["shapes"][shape]["members"][member]["shape"] = wider
-        description["shapes"][wider] = made
+        description["shapes"][wider] = dict(made)
     for shape in _JUDGED.get(service, ()):
         description["shapes"][shape]["judged"] = True
     forms = {}

@@ -312,3 +312,50 @@ def fetch(url: str, method: str, body: bytes | None, headers: dict[str, str]) ->
             return reply.status, reply.headers, reply.read()
     except urllib.error.HTTPError as error:
         return error.code, error.headers, error.read()
+
+
+def test_tags_of_buckets_decide_where_they_are_to(region: LiveRegion, name: str, localhost_names: None) -> None:
+    """ "Enabling ABAC in general purpose buckets", "Using tags with S3 general purpose buckets"."""
+    account, arn = {"AccountId": "555555555555"}, f"arn:aws:s3:::{name}"
+    endpoint = f"http://localhost:{region.port}"
+    owner = region.client("s3", key="555555555555")
+    control = region.client("s3control", key="555555555555", endpoint_url=endpoint)
+    owner.create_bucket(Bucket=name)
+    owner.put_object(Bucket=name, Key="k", Body=b"x")
+    owner.put_bucket_tagging(Bucket=name, Tagging={"TagSet": [{"Key": "Team", "Value": "red"}]})
+    iam = region.client("iam", key="555555555555")
+    iam.create_user(UserName=name)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    user = region.client("s3", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+    by_tag = [
+        {"Effect": "Allow", "Action": action, "Resource": "*", "Condition": {"StringEquals": {tag: "blue"}}}
+        for action, tag in (("s3:GetObject", "s3:BucketTag/Team"), ("s3:ListBucket", "aws:ResourceTag/Team"))
+    ]
+    iam.put_user_policy(
+        UserName=name, PolicyName="p", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": by_tag})
+    )
+
+    def may() -> bool:
+        try:
+            user.list_objects_v2(Bucket=name)
+        except ClientError:
+            assert refused(user.get_object, Bucket=name, Key="k") == "AccessDenied"
+            return False
+        return bool(user.get_object(Bucket=name, Key="k"))
+
+    assert owner.get_bucket_abac(Bucket=name)["AbacStatus"] == {"Status": "Disabled"}
+    control.tag_resource(**account, ResourceArn=arn, Tags=[{"Key": "Team", "Value": "blue"}, {"Key": "b", "Value": ""}])
+    assert len(control.list_tags_for_resource(**account, ResourceArn=arn)["Tags"]) == 2
+    assert not may(), "tags do not count yet"
+    owner.put_bucket_abac(Bucket=name, AbacStatus={"Status": "Enabled"})
+    assert owner.get_bucket_abac(Bucket=name)["AbacStatus"] == {"Status": "Enabled"}
+    assert may()
+    assert refused(owner.put_bucket_tagging, Bucket=name, Tagging={"TagSet": []}) == "MethodNotAllowed"
+    assert refused(owner.delete_bucket_tagging, Bucket=name) == "MethodNotAllowed"
+    control.untag_resource(**account, ResourceArn=arn, TagKeys=["Team"])
+    assert not may()
+    assert owner.get_bucket_tagging(Bucket=name)["TagSet"] == [{"Key": "b", "Value": ""}]
+    stranger = region.client("s3control", key=STRANGER, endpoint_url=endpoint)
+    assert refused(stranger.list_tags_for_resource, AccountId=STRANGER, ResourceArn=arn) == "AccessDenied"
+    assert refused(stranger.tag_resource, AccountId=STRANGER, ResourceArn=arn, Tags=[]) == "AccessDenied"
+    assert refused(control.list_tags_for_resource, **account, ResourceArn=f"{arn}/k") == "NotImplemented"

@@ -374,7 +374,12 @@ NAMED: Mapping[str, Mapping[str, Maker]] = {
         "Policy": lambda things: DOCUMENT,
         "ObjectAttributes": lambda things: ["ETag"],
     },
-    "s3control": {"AccountId": lambda things: ACCOUNT},
+    "s3control": {
+        "AccountId": lambda things: ACCOUNT,
+        "ResourceArn": lambda things: f"arn:aws:s3:::{things.bucket}",
+        "Tags": lambda things: [{"Key": "key", "Value": "value"}],
+        "TagKeys": lambda things: ["key"],
+    },
     "sqs": {
         "QueueUrl": lambda things: things.queue,
         "QueueName": lambda things: things.queue.rpartition("/")[2],
@@ -462,6 +467,7 @@ OF_OPERATIONS: Mapping[str, Mapping[str, Maker]] = {
     "s3.PutBucketOwnershipControls": {
         "OwnershipControls": lambda things: {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
     },
+    "s3.PutBucketAbac": {"AbacStatus": lambda things: {"Status": "Disabled"}},
     "s3.PutBucketRequestPayment": {"RequestPaymentConfiguration": lambda things: {"Payer": "BucketOwner"}},
     "s3.PutBucketAcl": {"ACL": lambda things: "private"},
     "s3.PutObjectAcl": {"ACL": lambda things: "bucket-owner-full-control"},

@@ -1,6 +1,6 @@
-"""What an account says of all its buckets: its public access block, by the API of S3 Control.
+"""What the API of S3 Control has: an account's public access block, which is added to each bucket's own, and the tags of buckets.
 
-It is added to each bucket's own. S3 user guide, "Configuring block public access settings for your account".
+S3 user guide, "Configuring block public access settings for your account"; S3 API reference, TagResource.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
-from awning.services.s3 import bucket_tables, errors, owners, receiving
+from awning.services.s3 import bucket_tables, bucket_tags, errors, owners, receiving
 from awning.services.s3.conditions import of_request
 
 
@@ -48,3 +48,31 @@ def delete_public_access_block(call: Call, account_id: str) -> None:
     _check(call, account_id)
     bucket_tables.set_account_block(call.db, account_id, None)
     call.after(call.memory.known.clear)
+
+
+@operation(
+    Needs("s3:TagResource", bucket_tags.named),
+    honours={"tags": {"Key": ALL, "Value": ALL}},
+    context=of_request,
+    tags="tags",
+)
+def tag_resource(call: Call, account_id: str, resource_arn: str, tags: list[dict[str, str]]) -> dict[str, Any]:
+    """Give a bucket further tags, or other values: at most 50."""
+    found = bucket_tags.owned(call, resource_arn, account_id)
+    bucket_tags.change(call, found, {tag["Key"]: tag["Value"] for tag in tags})
+    return {}
+
+
+@operation(Needs("s3:UntagResource", bucket_tags.named), context=of_request, tag_keys="tag_keys")
+def untag_resource(call: Call, account_id: str, resource_arn: str, tag_keys: list[str]) -> dict[str, Any]:
+    """Take tags off a bucket; they need not be there."""
+    bucket_tags.change(call, bucket_tags.owned(call, resource_arn, account_id), {}, frozenset(tag_keys))
+    return {}
+
+
+@operation(Needs("s3:ListTagsForResource", bucket_tags.named), reads=True, context=of_request)
+def list_tags_for_resource(call: Call, account_id: str, resource_arn: str) -> dict[str, Any]:
+    """Return a bucket's tags; there may be none."""
+    found = bucket_tags.owned(call, resource_arn, account_id)
+    tags = bucket_tables.bucket_tags(call.db, found.bucket) or []
+    return {"Tags": [{"Key": key, "Value": value} for key, value in tags]}

@@ -14,7 +14,18 @@ import orjson
 
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
-from awning.services.s3 import bucket_tables, errors, history, lists, locks, names, owners, receiving, settings
+from awning.services.s3 import (
+    bucket_tables,
+    bucket_tags,
+    errors,
+    history,
+    lists,
+    locks,
+    names,
+    owners,
+    receiving,
+    settings,
+)
 from awning.services.s3.bucket_tables import Bucket
 from awning.services.s3.conditions import new_bucket_tags, of_request, of_write
 from awning.services.s3.lists import Asked
@@ -281,6 +292,7 @@ def put_bucket_tagging(
     """Replace the bucket's tags (at most 50)."""
     receiving.check_document(call, checksum_algorithm)
     found = find(call, bucket, expected_bucket_owner)
+    bucket_tags.check_way(call, found)
     tags = names.check_tags(tagging.get("TagSet", []), 50)
     bucket_tables.set_bucket_tags(call.db, found.bucket, orjson.dumps(tags) if tags else None)
 
@@ -298,4 +310,35 @@ def get_bucket_tagging(call: Call, bucket: str, expected_bucket_owner: str | Non
 @operation(Needs("s3:PutBucketTagging", names.of_bucket), anonymous=True, context=of_request)
 def delete_bucket_tagging(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> None:
     """Take all of a bucket's tags away."""
-    bucket_tables.set_bucket_tags(call.db, find(call, bucket, expected_bucket_owner).bucket, None)
+    found = find(call, bucket, expected_bucket_owner)
+    bucket_tags.check_way(call, found)
+    bucket_tables.set_bucket_tags(call.db, found.bucket, None)
+
+
+@operation(
+    Needs("s3:PutBucketAbac", names.of_bucket),
+    honours={"abac_status": {"Status": ALL}, "checksum_algorithm": ALL},
+    anonymous=True,
+    context=of_request,
+)
+def put_bucket_abac(
+    call: Call,
+    bucket: str,
+    abac_status: dict[str, Any],
+    content_md5: str | None = None,
+    checksum_algorithm: str | None = None,
+    expected_bucket_owner: str | None = None,
+) -> None:
+    """Say whether the bucket's tags count in policies. Raises MalformedXML."""
+    receiving.check_document(call, checksum_algorithm)
+    found = find(call, bucket, expected_bucket_owner)
+    if abac_status.get("Status") not in ("Enabled", "Disabled"):
+        raise errors.MalformedXML
+    settings.put(call, found, "abac", True if abac_status["Status"] == "Enabled" else None)
+
+
+@operation(Needs("s3:GetBucketAbac", names.of_bucket), reads=True, anonymous=True, context=of_request)
+def get_bucket_abac(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> dict[str, Any]:
+    """Return whether the bucket's tags count in policies."""
+    found = find(call, bucket, expected_bucket_owner)
+    return {"AbacStatus": {"Status": "Enabled" if bucket_tags.count(call, found) else "Disabled"}}

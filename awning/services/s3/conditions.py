@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from awning.protocols.times import to_iso8601_millis
-from awning.services.s3 import errors, names, tables, version_tables
+from awning.services.s3 import bucket_tags, errors, names, tables, version_tables
 
 if TYPE_CHECKING:
     from awning.kit.call import Call
@@ -142,7 +142,7 @@ def _digits(text: str) -> bool:
 
 
 KEYS = (
-    "s3:authtype", "s3:delimiter", "s3:existingobjecttag/", "s3:if-match", "s3:if-none-match",
+    "s3:authtype", "s3:buckettag/", "s3:delimiter", "s3:existingobjecttag/", "s3:if-match", "s3:if-none-match",
     "s3:locationconstraint", "s3:max-keys", "s3:object-lock-legal-hold", "s3:object-lock-mode",
     "s3:object-lock-remaining-retention-days", "s3:object-lock-retain-until-date", "s3:prefix",
     "s3:requestobjecttag/", "s3:requestobjecttagkeys", "s3:signatureversion", "s3:versionid", "s3:x-amz-acl",
@@ -164,6 +164,8 @@ def of_request(call: Call, params: Mapping[str, Any]) -> dict[str, Any]:
     if signature:
         context["s3:authType"] = _PLACES.get(place, "POST")
         context["s3:signatureversion"] = "AWS4-HMAC-SHA256" if signature == "v4" else "AWS"
+    if "bucket" in params or "resource_arn" in params:
+        context["s3:BucketTag/"] = partial(_bucket_tags, call)
     version = params.get("version_id")
     if version is not None:
         context.update(of_version(call, version))
@@ -178,6 +180,10 @@ def of_request(call: Call, params: Mapping[str, Any]) -> dict[str, Any]:
 def of_version(call: Call, version: str) -> dict[str, Any]:
     """Those of what is done to a version."""
     return {"s3:VersionId": version, "s3:ExistingObjectTag/": partial(_existing_tags, call, version=version)}
+
+
+def _bucket_tags(call: Call, arn: str) -> dict[str, str]:
+    return {name.lower(): value for name, value in bucket_tags.of_arn(call, arn).items()}
 
 
 def _existing_tags(call: Call, arn: str, version: str | None = None, of: str = "") -> dict[str, str]:

@@ -115,7 +115,8 @@ def test_what_a_policy_may_ask_of_a_request(s3: S3) -> None:
     def context(name: str, params: dict[str, Any], **facts: Any) -> dict[str, Any]:
         find = s3.operations[name].context
         assert find is not None
-        return dict(find(s3.call(principal=user(), **facts), params))
+        found = dict(find(s3.call(principal=user(), **facts), params))
+        return {key: value for key, value in found.items() if not callable(value)}
 
     headers = {b"authorization": b"AWS4-HMAC-SHA256 Credential=x", b"x-amz-content-sha256": b"UNSIGNED-PAYLOAD"}
     assert context("list_objects_v2", {"prefix": "a/", "delimiter": "/", "max_keys": 5}, headers=headers) == {
