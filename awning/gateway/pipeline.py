@@ -350,6 +350,7 @@ class Gateway:
             operation=exchange.bound.name if exchange.bound is not None else "",
             headers=request.headers if exchange.match is None else exchange.match.headers or request.headers,
             signed=exchange.claims.scheme if exchange.claims is not None else None,
+            signed_at=exchange.claims.timestamp if exchange.claims is not None else None,
         )
 
     async def recognise(self, exchange: Exchange) -> None:

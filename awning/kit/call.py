@@ -63,6 +63,8 @@ class Facts:
     """The bucket's name came from the Host header."""
     signed: str | None = None
     """How the request was signed ("v4-header", "v4-query", "v2-query"…), None where it wasn't."""
+    signed_at: float | None = None
+    """The date that a signature of version 4 gives, in seconds since the epoch by its signer's clock."""
     method: str = "POST"
     operation: str = ""
     """The model's name of what was called ("PutObject"), "" where no client asks."""

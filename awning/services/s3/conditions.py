@@ -145,13 +145,20 @@ KEYS = (
     "s3:authtype", "s3:buckettag/", "s3:delimiter", "s3:existingobjecttag/", "s3:if-match", "s3:if-none-match",
     "s3:locationconstraint", "s3:max-keys", "s3:object-lock-legal-hold", "s3:object-lock-mode",
     "s3:object-lock-remaining-retention-days", "s3:object-lock-retain-until-date", "s3:prefix",
-    "s3:requestobjecttag/", "s3:requestobjecttagkeys", "s3:signatureversion", "s3:versionid", "s3:x-amz-acl",
+    "s3:objectcreationoperation", "s3:requestobjecttag/", "s3:requestobjecttagkeys", "s3:signatureage", "s3:signatureversion",
+    "s3:versionid", "s3:x-amz-acl",
     "s3:x-amz-content-sha256", "s3:x-amz-copy-source", "s3:x-amz-grant-full-control", "s3:x-amz-grant-read",
     "s3:x-amz-grant-read-acp", "s3:x-amz-grant-write", "s3:x-amz-grant-write-acp", "s3:x-amz-metadata-directive",
     "s3:x-amz-object-ownership", "s3:x-amz-server-side-encryption", "s3:x-amz-server-side-encryption-aws-kms-key-id",
-    "s3:x-amz-server-side-encryption-customer-algorithm", "s3:x-amz-storage-class",
+    "s3:x-amz-server-side-encryption-customer-algorithm", "s3:x-amz-storage-class", "s3:x-amz-website-redirect-location",
 )  # fmt: skip
 """The room's own keys; s3:resourceaccount and s3:tlsversion are the gateway's."""
+
+_CREATES = {
+    **dict.fromkeys(("PutObject", "CopyObject", "CompleteMultipartUpload"), "true"),
+    **dict.fromkeys(("CreateMultipartUpload", "UploadPart", "UploadPartCopy"), "false"),
+}
+"""What s3:PutObject allows, and whether it makes an object (user guide, "Enforce conditional writes on Amazon S3 buckets")."""
 
 _PLACES = {"header": "REST-HEADER", "query": "REST-QUERY-STRING"}
 
@@ -164,6 +171,9 @@ def of_request(call: Call, params: Mapping[str, Any]) -> dict[str, Any]:
     if signature:
         context["s3:authType"] = _PLACES.get(place, "POST")
         context["s3:signatureversion"] = "AWS4-HMAC-SHA256" if signature == "v4" else "AWS"
+        if signature == "v4" and call.facts.signed_at is not None:
+            now = call.room.clock.for_lifetime(call.now, call.facts.signed_at)
+            context["s3:signatureAge"] = str(max(0, int((now - call.facts.signed_at) * 1000)))
     if "bucket" in params or "resource_arn" in params:
         context["s3:BucketTag/"] = partial(_bucket_tags, call)
     version = params.get("version_id")
@@ -171,6 +181,9 @@ def of_request(call: Call, params: Mapping[str, Any]) -> dict[str, Any]:
         context.update(of_version(call, version))
     elif "key" in params or "delete" in params:
         context["s3:ExistingObjectTag/"] = partial(_existing_tags, call)
+    creates = _CREATES.get(call.facts.operation)
+    if creates is not None:
+        context["s3:ObjectCreationOperation"] = creates
     digest = headers.get(b"x-amz-content-sha256")
     if digest is not None:
         context["s3:x-amz-content-sha256"] = digest.decode("latin-1")
@@ -219,7 +232,6 @@ _WRITE_KEYS = (
     ("grant_read_acp", "s3:x-amz-grant-read-acp"),
     ("grant_write", "s3:x-amz-grant-write"),
     ("grant_write_acp", "s3:x-amz-grant-write-acp"),
-    ("copy_source", "s3:x-amz-copy-source"),
     ("metadata_directive", "s3:x-amz-metadata-directive"),
     ("server_side_encryption", "s3:x-amz-server-side-encryption"),
     ("ssekms_key_id", "s3:x-amz-server-side-encryption-aws-kms-key-id"),
@@ -228,6 +240,7 @@ _WRITE_KEYS = (
     ("if_none_match", "s3:if-none-match"),
     ("if_match", "s3:if-match"),
     ("object_ownership", "s3:x-amz-object-ownership"),
+    ("website_redirect_location", "s3:x-amz-website-redirect-location"),
     ("object_lock_mode", "s3:object-lock-mode"),
     ("object_lock_legal_hold_status", "s3:object-lock-legal-hold"),
 )
@@ -243,6 +256,7 @@ def of_write(call: Call, params: Mapping[str, Any]) -> dict[str, Any]:
             context[key] = value
     if params.get("copy_source"):
         bucket, source, version = names.copy_source(params["copy_source"])
+        context["s3:x-amz-copy-source"] = f"{bucket}/{source}"
         if version is not None:
             tags = partial(_existing_tags, call, version=version, of=names.object_arn(bucket, source))
             context["s3:VersionId"], context["s3:ExistingObjectTag/"] = version, tags

@@ -137,3 +137,10 @@ def test_what_a_policy_may_ask_of_a_request(s3: S3) -> None:
         "s3:RequestObjectTag/a": "1",
         "s3:RequestObjectTag/b": "2",
     }
+    found = context("put_object", {}, signed="v4-header", signed_at=s3.clock.time - 1.5, operation="PutObject")
+    assert (found["s3:signatureAge"], found["s3:ObjectCreationOperation"]) == ("1500", "true")
+    found = context("upload_part", {}, signed="v2-query", signed_at=0.0, operation="UploadPart")
+    assert ("s3:signatureAge" in found, found["s3:ObjectCreationOperation"]) == (False, "false")
+    for text in ("box/a%20b", "/box/a b", "%2Fbox/a b?versionId=null"):
+        found = context("copy_object", {"copy_source": text})
+        assert found["s3:x-amz-copy-source"] == "box/a b", "a condition can't be escaped by another way of writing it"
