@@ -276,6 +276,9 @@ FURTHER: Mapping[str, tuple[Case, ...]] = {
         Case(NULL, (("s3:DeleteObjectVersion", key()),)),
         Case({**NULL, **BYPASS}, (("s3:DeleteObjectVersion", key()), ("s3:BypassGovernanceRetention", key()))),
     ),
+    "s3.rename_object": (
+        Case({}, (("s3:PutObject", key("renamed")), ("s3:GetObject", key()), ("s3:DeleteObject", key()))),
+    ),
     "s3.put_object_retention": (
         Case(BYPASS, (("s3:PutObjectRetention", key()), ("s3:BypassGovernanceRetention", key()))),
     ),

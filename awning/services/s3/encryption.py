@@ -171,6 +171,19 @@ def open_for(
     return Keys((plain,))
 
 
+def moved(call: Call, bucket: Bucket, key: str, to: str, seal: bytes | None) -> bytes | None:
+    """Return a content's seal for another key of its bucket: a seal is good for one place. Raises NotImplemented for KMS's
+    and for clients' own, whose keys are not asked for."""
+    if seal is None:
+        return None
+    if seal[0] != _S3:
+        raise errors.NotImplementedHere(
+            "RenameObject of an object that KMS or its client has the key of is not implemented."
+        )
+    plain = data_keys.unwrap(call, bucket.bucket, names.key_bytes(key), seal[1:])
+    return seal[:1] + data_keys.wrap(call, bucket.bucket, names.key_bytes(to), plain)
+
+
 def open_upload(call: Call, bucket: Bucket, key: str, seal: bytes | None, customer: Customer | None) -> Keys | None:
     """As open_for(), for an upload in progress: a client's own key is to be that of the upload. Raises InvalidRequest."""
     if is_customers(seal) != (customer is not None):

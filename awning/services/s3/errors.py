@@ -93,6 +93,11 @@ class EntityTooSmall(ServiceError):
         )
 
 
+class IdempotencyParameterMismatch(ServiceError):
+    def __init__(self) -> None:
+        super().__init__("The client token was used by another request with different parameters.")
+
+
 class IllegalLocationConstraintException(ServiceError):
     pass
 

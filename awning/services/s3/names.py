@@ -161,6 +161,22 @@ def copy_source(text: str) -> tuple[str, str, str | None]:
     return bucket, key, version if separator else None
 
 
+def rename_source(bucket: str, text: str) -> str:
+    """Return the key in an x-amz-rename-source value, URL-encoded: the key alone, or behind its bucket's name."""
+    path = unquote(text)
+    named = path.removeprefix("/").removeprefix(f"{bucket}/")
+    key = path if named == path.removeprefix("/") else named
+    if not key:
+        raise errors.InvalidArgument("The rename source must name an object.", "x-amz-rename-source", text)
+    return key
+
+
+def of_renamed(call: Call, params: Mapping[str, Any]) -> str:
+    """For Needs: the ARN of the object that is to have another key. Raises NoSuchBucket."""
+    bucket = params["bucket"]
+    return _in_existing(call, bucket, object_arn(bucket, rename_source(bucket, params["rename_source"])))
+
+
 def owner_id(account: str) -> str:
     """Return the canonical user id of an account: 64 hexadecimal digits, always the same for one account."""
     return canonical_user(account)

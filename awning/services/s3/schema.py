@@ -138,5 +138,14 @@ SCHEMA = Schema(
         CREATE INDEX restores_by_due ON restores (due);
         """,
         "ALTER TABLE parts ADD COLUMN salt BLOB NOT NULL DEFAULT x''",  # of the part's own encryption
+        """
+        CREATE TABLE renames (       -- by the client's token, so that the same request again changes nothing
+            bucket INTEGER NOT NULL,
+            token TEXT NOT NULL,
+            asked BLOB NOT NULL,     -- digest of the request
+            done INTEGER NOT NULL,
+            PRIMARY KEY (bucket, token)
+        ) WITHOUT ROWID;
+        """,
     )
 )

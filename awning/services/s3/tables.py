@@ -196,6 +196,27 @@ def extras_by_key(db: sqlite3.Connection, bucket: int, keys: Sequence[bytes]) ->
     return db.execute(query, (bucket, *keys)).fetchall()
 
 
+def move_object(db: sqlite3.Connection, bucket: int, key: bytes, to: bytes, content: int, seal: bytes | None) -> None:
+    """Give an object another key, which is free, and its content the seal that goes with that."""
+    db.execute("UPDATE objects SET key = ? WHERE bucket = ? AND key = ?", (to, bucket, key))
+    db.execute("UPDATE contents SET seal = ? WHERE content = ?", (seal, content))
+    db.execute("UPDATE restores SET key = ? WHERE content = ?", (to, content))
+
+
+def renamed(db: sqlite3.Connection, bucket: int, token: str) -> bytes | None:
+    """Return the digest of the rename that a client's token stands for."""
+    row = db.execute("SELECT asked FROM renames WHERE bucket = ? AND token = ?", (bucket, token)).fetchone()
+    return row[0] if row else None
+
+
+def keep_rename(db: sqlite3.Connection, bucket: int, token: str, asked: bytes, now: int) -> None:
+    db.execute("INSERT INTO renames (bucket, token, asked, done) VALUES (?, ?, ?, ?)", (bucket, token, asked, now))
+
+
+def forget_renames(db: sqlite3.Connection, before: int) -> None:
+    db.execute("DELETE FROM renames WHERE done < ?", (before,))
+
+
 def extras_of_content(db: sqlite3.Connection, content: int) -> bytes | None:
     """Return what a content has that only few have, as JSON."""
     row = db.execute("SELECT extras FROM contents WHERE content = ?", (content,)).fetchone()

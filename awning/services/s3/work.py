@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from awning.kit.call import Call
-from awning.services.s3 import upload_tables
+from awning.services.s3 import tables, upload_tables
 
 STEP = 200
 COMPLETED_KEPT = 7 * 86400
@@ -18,5 +18,6 @@ def sweep_deleted(call: Call) -> bool:
 
 
 def forget_completed(call: Call) -> bool:
-    """Forget uploads that were completed long ago."""
+    """Forget uploads that were completed long ago, and renames."""
+    tables.forget_renames(call.db, int(call.now) - COMPLETED_KEPT)
     return upload_tables.forget_completed(call.db, int(call.now) - COMPLETED_KEPT, STEP)
