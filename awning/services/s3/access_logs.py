@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from awning.auth.acl import Listed
 from awning.auth.principal import Principal
 from awning.contracts import DeliverLog, Sender
 from awning.kit.call import Call
@@ -111,16 +112,16 @@ class _Text:
 
 
 def _may_write(call: Call, bucket: Bucket, log: DeliverLog) -> bool:
-    """Whether the target's list or policy lets S3's log delivery write there."""
-    if owners.mode(call, bucket) != owners.ENFORCED:
-        grants = owners.grants_of_bucket(call, bucket)
-        if (lists.LOG_DELIVERY, "WRITE") in grants or (lists.LOG_DELIVERY, lists.FULL) in grants:
-            return True
+    """Whether the target's list or policy lets S3's log delivery write there, and nothing denies it."""
     says = guard(call, log.arn)
-    if says is None or says.policy is None:
+    if says is None:
         return False
+    listed = None
+    if says.acls is not None:
+        listed = Listed(bucket.account, lists.compiled(owners.grants_of_bucket(call, bucket), "bucket", False))
     sender = Sender(SERVICE, names.bucket_arn(log.source), log.account)
-    return decide_for(sender, "s3:PutObject", names.object_arn(bucket.name, log.key), says, call.now).allowed
+    arn = names.object_arn(bucket.name, log.key)
+    return decide_for(sender, "s3:PutObject", arn, says, call.now, listed=listed).allowed
 
 
 def _grants(logging: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -194,3 +194,6 @@ def test_a_list_lets_them_in_too_with_the_grants_that_were_asked_for(s3: S3) -> 
     deliver(s3, log)
     shown = s3.get_object_acl(bucket="logs", key=log.key)["Grants"]
     assert (friend, "READ") in [(grant["Grantee"].get("ID"), grant["Permission"]) for grant in shown]
+    let_in(s3, Effect="Deny", Condition={})
+    with pytest.raises(Undeliverable):
+        deliver(s3, log)
