@@ -87,3 +87,20 @@ def test_an_administrators_hour_goes_as_it_says(own_region: LiveRegion, tmp_path
         found = said.find(text, after + 1)
         assert found > after, f"{text!r} is missing, or not where it should be, in:\n{said}"
         after = found
+
+
+@pytest.mark.slow
+def test_a_website_in_a_bucket_works_as_it_says(own_region: LiveRegion, tmp_path: Path) -> None:
+    said = run_blocks((ROOT / "docs" / "guides" / "websites.md").read_text(), own_region, tmp_path)
+    after = -1
+    for text in (
+        "<h1>At home</h1>",
+        "302 to http://site.s3-website-us-east-1.localhost:",
+        "<h1>Lost</h1>\n403",
+        "Access-Control-Allow-Origin: https://app.example.com",
+        "WEBSITE.GET.OBJECT",
+        'filter="pages",metric="GetRequests"} 1',
+    ):
+        found = said.find(text, after + 1)
+        assert found > after, f"{text!r} is missing, or not where it should be, in:\n{said}"
+        after = found

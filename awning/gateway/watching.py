@@ -25,8 +25,8 @@ def follow(gateway: Gateway, exchange: Exchange, room: Room, watch: Watch, reply
     host = read_host(exchange.host or request.headers.get(b"host", b"").decode("latin-1"), gateway.domain)
     path = request.path if host.bucket is None else b"/" + host.bucket.encode() + request.path
     form = exchange.form
-    if form is not None and exchange.wire is not None:
-        path = exchange.wire.path
+    if exchange.wire is not None and (form is not None or (exchange.site is not None and reply.status < 300)):
+        path = exchange.wire.path  # the object that the form makes, or the page that stands for a folder
     decoded = request.headers.get(b"x-amz-decoded-content-length", b"")
     seen = Seen(
         request,
