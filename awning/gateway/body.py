@@ -15,7 +15,7 @@ from awning.auth.streaming import ChunkDecoder, decoded_length, decoder_for
 from awning.net.messages import BodyError, Request
 from awning.protocols.errors import NamedError, ServiceError
 
-_BLOCK = 1024 * 1024
+_BLOCK = 512 * 1024
 _INLINE = 128 * 1024
 _SMALL = 64 * 1024
 

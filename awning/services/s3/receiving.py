@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 INLINE = 64 * 1024
 LARGEST_PUT = 5 * 1024**3
-BLOCK = 1024 * 1024
+BLOCK = 512 * 1024
 
 
 class Received(NamedTuple):
