@@ -95,6 +95,18 @@ def test_the_older_form_of_a_rule(clocked: Any) -> None:
     assert s3.get_bucket_lifecycle(Bucket="older")["Rules"] == [old]
 
 
+def test_an_id_that_no_header_can_carry_is_encoded(clocked: Any) -> None:
+    s3 = clocked.client("s3")
+    s3.create_bucket(Bucket="ids")
+    rule = {"ID": 'ü "1"\n2 (100 %)', "Status": "Enabled", "Filter": {}, "Expiration": {"Days": 1}}
+    abort = {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1}}
+    s3.put_bucket_lifecycle_configuration(Bucket="ids", LifecycleConfiguration={"Rules": [{**rule, **abort}]})
+    encoded = "%C3%BC %221%22%0A2 (100 %)"
+    assert s3.put_object(Bucket="ids", Key="k", Body=b"")["Expiration"].endswith(f'rule-id="{encoded}"')
+    assert s3.create_multipart_upload(Bucket="ids", Key="k")["AbortRuleId"] == encoded
+    assert s3.get_bucket_lifecycle_configuration(Bucket="ids")["Rules"] == [{**rule, **abort}]
+
+
 def test_a_selection_from_an_archive_is_refused_by_name(clocked: Any) -> None:
     s3 = clocked.client("s3")
     s3.create_bucket(Bucket="select")

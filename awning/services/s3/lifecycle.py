@@ -50,7 +50,7 @@ def abortion(call: Call, bucket: Bucket, key: bytes, initiated: int) -> dict[str
         return {}
     lifecycle = of(call, bucket)
     found = None if lifecycle is None else lifecycle_rules.abortion(lifecycle, key, initiated)
-    return {} if found is None else {"AbortDate": found[0], "AbortRuleId": found[1]}
+    return {} if found is None else {"AbortDate": found[0], "AbortRuleId": lifecycle_rules.id_in_header(found[1])}
 
 
 def tags_of(stored: bytes | None) -> lifecycle_rules.Tags:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from email.utils import formatdate
 from typing import Any, Final, NamedTuple
+from urllib.parse import quote
 
 from awning.services.s3.storage_classes import DAY, LADDER, REDUCED, next_midnight
 
@@ -18,6 +19,7 @@ SMALL: Final = 128 * 1024
 """Objects below this stay where they are, unless a rule speaks of sizes."""
 _TAKE_SMALL: Final = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 _RANK: Final = {**{name: at for at, name in enumerate(LADDER)}, REDUCED: 0}
+_CARRIED: Final = "".join(chr(code) for code in range(32, 127) if chr(code) != '"')
 
 Tags = frozenset[tuple[str, str]]
 NO_TAGS: Final[Tags] = frozenset()
@@ -159,7 +161,12 @@ def abortion(lifecycle: Lifecycle, key: bytes, initiated: int) -> tuple[int, str
 
 def header(found: tuple[int, str]) -> str:
     """Write x-amz-expiration."""
-    return f'expiry-date="{formatdate(found[0], usegmt=True)}", rule-id="{found[1]}"'
+    return f'expiry-date="{formatdate(found[0], usegmt=True)}", rule-id="{id_in_header(found[1])}"'
+
+
+def id_in_header(id_: str) -> str:
+    """Write a rule's id as headers have it: as it is, but for what a header cannot carry, which is URL-encoded."""
+    return quote(id_, safe=_CARRIED, errors="surrogateescape")
 
 
 # What is due ---------------------------------------------------------------------------------------------------------
