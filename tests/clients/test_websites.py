@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.clients.test_forms import body_of
 from tests.conftest import LiveRegion
 
 PAGES = {
@@ -216,6 +217,17 @@ def test_objects_redirect(s3: Any, site: Visitor) -> None:
     s3.put_object(Bucket=site.bucket, Key="old", Body=b"x" * 100_000, WebsiteRedirectLocation="/docs/?a=b")
     assert site.where("/old") == (301, "/docs/?a=b")
     assert site.where("/old", method="HEAD") == (301, "/docs/?a=b")
+
+
+def test_a_form_makes_an_object_that_redirects(region: LiveRegion, s3: Any, site: Visitor) -> None:
+    field = {"x-amz-website-redirect-location": "/docs/"}
+    form = s3.generate_presigned_post(site.bucket, "posted", Fields=field, Conditions=[field])
+    connection = http.client.HTTPConnection("127.0.0.1", region.port, timeout=20)
+    kind = {"Content-Type": "multipart/form-data; boundary=frontier"}
+    connection.request("POST", f"/{site.bucket}", body_of(form["fields"], b""), kind)
+    assert connection.getresponse().status == 204
+    connection.close()
+    assert site.where("/posted") == (301, "/docs/")
 
 
 def test_everything_redirects(s3: Any, site: Visitor) -> None:
