@@ -474,7 +474,10 @@ OF_OPERATIONS: Mapping[str, Mapping[str, Maker]] = {
     "s3.PutBucketNotificationConfiguration": {"NotificationConfiguration": lambda things: {}},
     "s3.PutObjectLockConfiguration": {"ObjectLockConfiguration": lambda things: {"ObjectLockEnabled": "Enabled"}},
     "s3.PutObjectRetention": {"Retention": lambda things: RETENTION},
-    "s3.RenameObject": {"Key": lambda things: "renamed", "RenameSource": lambda things: things.object},
+    "s3.RenameObject": {
+        "Key": lambda things: "renamed",
+        "RenameSource": lambda things: f"{things.bucket}/{things.object}",
+    },
     "s3.PutObjectLegalHold": {"LegalHold": lambda things: {"Status": "ON"}},
     "sqs.SetQueueAttributes": {"Attributes": lambda things: {"DelaySeconds": "1"}},
     "sns.CreatePlatformApplication": {

@@ -120,6 +120,7 @@ RENAMED = {
     "s3control.DeletePublicAccessBlock": "PutAccountPublicAccessBlock",
     "s3.HeadObject": "GetObject",
     "s3.CopyObject": "PutObject",
+    "s3.RenameObject": "PutObject",
     "s3.DeleteObjects": "DeleteObject",
     "s3.ListObjects": "ListBucket",
     "s3.ListObjectsV2": "ListBucket",

@@ -162,12 +162,13 @@ def copy_source(text: str) -> tuple[str, str, str | None]:
 
 
 def rename_source(bucket: str, text: str) -> str:
-    """Return the key in an x-amz-rename-source value, URL-encoded: the key alone, or behind its bucket's name."""
-    path = unquote(text)
-    named = path.removeprefix("/").removeprefix(f"{bucket}/")
-    key = path if named == path.removeprefix("/") else named
-    if not key:
-        raise errors.InvalidArgument("The rename source must name an object.", "x-amz-rename-source", text)
+    """Return the key in an x-amz-rename-source value: `/bucket/key`, URL-encoded, its first slash optional.
+
+    Raises InvalidRequest for another bucket's.
+    """
+    named, _, key = unquote(text).removeprefix("/").partition("/")
+    if named != bucket or not key:
+        raise errors.InvalidRequest("The source of a rename must be an object of the same bucket: bucket/key")
     return key
 
 

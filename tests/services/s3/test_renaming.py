@@ -15,11 +15,14 @@ def keys(s3: S3) -> list[str]:
 
 
 def rename(s3: S3, to: str, source: str, **params: Any) -> None:
-    assert s3.rename_object(bucket="box", key=to, rename_source=source, **params) == {}
+    assert (
+        s3.rename_object(bucket="box", key=to, rename_source=source if "/" in source else f"box/{source}", **params)
+        == {}
+    )
 
 
 @pytest.mark.parametrize("size", [5, 100_000])
-@pytest.mark.parametrize("source", ["a%20%C3%BC", "box/a%20%C3%BC", "/box/a%20%C3%BC"])
+@pytest.mark.parametrize("source", ["box/a%20%C3%BC", "/box/a%20%C3%BC"])
 def test_an_object_gets_another_key(s3: S3, size: int, source: str) -> None:
     s3.put_object(bucket="box", key="a ü", body=bytes(size), metadata={"m": "1"}, tagging="t=1")
     s3.put_object(bucket="box", key="b", body=bytes(70_000))
@@ -86,8 +89,9 @@ def test_what_cannot_be_renamed(s3: S3) -> None:
     with pytest.raises(errors.NoSuchKey):
         rename(s3, "b", "a")
     s3.put_object(bucket="box", key="a", body=b"1")
-    with pytest.raises(errors.InvalidRequest):
-        rename(s3, "a", "a")
+    for source in ("a", "other/a"):
+        with pytest.raises(errors.InvalidRequest):
+            rename(s3, "a", source)
     for status in ("Enabled", "Suspended"):
         s3.put_bucket_versioning(bucket="box", versioning_configuration={"Status": status})
         with pytest.raises(errors.NotImplementedHere):
