@@ -189,3 +189,8 @@ def test_a_region_without_its_master_key_does_not_start(own_region: LiveRegion) 
     assert tree(own_region.data) == before
     key = (own_region.data.parent / "elsewhere").read_text().strip()
     assert "outside" in awning("doctor", "--data", own_region.data, AWNING_MASTER_KEY=key).stdout
+
+
+def test_whether_objects_are_encrypted_is_said_by_on_or_off(tmp_path: Path) -> None:
+    said = awning("up", "--port", "0", "--data", tmp_path / "data", AWNING_DEFAULT_ENCRYPTION="maybe")
+    assert_one_line(said, "AWNING_DEFAULT_ENCRYPTION=maybe")

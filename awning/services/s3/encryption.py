@@ -160,6 +160,7 @@ def open_for(
         return Keys((data_keys.unwrap(call, bucket.bucket, raw_key, seal[1:]),))
     if seal[0] == _CUSTOMER:
         return Keys((_opened_by(customer, bucket, raw_key, seal),))
+    _refuse_old_signatures(call)
     facts, sealed, rest = _read(seal)
     context = _context(bucket, key, facts.get("context"), bool(facts.get("bucket")))
     if facts.get("bucket"):
@@ -257,6 +258,7 @@ def _by_kms(
     by_bucket_key: bool,
     sender: Sender | None,
 ) -> Sealing:
+    _refuse_old_signatures(call)
     context = _context(bucket, key, own_context, by_bucket_key)
     facts: dict[str, Any] = {} if own_context is None else {"context": own_context}
     rest = b""
@@ -278,6 +280,19 @@ def _by_kms(
     if own_context is not None:
         said["SSEKMSEncryptionContext"] = own_context
     return Sealing(seal, Keys(layers), said, False)
+
+
+def _refuse_old_signatures(call: Call) -> None:
+    """What KMS has a part in is signed by Signature Version 4 (S3 API reference, CopyObject); of a form its policy is.
+
+    Raises InvalidArgument.
+    """
+    if call.authorise is not None and call.facts.method != "POST" and not (call.facts.signed or "").startswith("v4"):
+        raise errors.InvalidArgument(
+            "Requests specifying Server Side Encryption with AWS KMS managed keys require AWS Signature Version 4.",
+            "Authorization",
+            "null",
+        )
 
 
 def _made(

@@ -212,6 +212,9 @@ class Unsealing:
         return self._pieces.pop()
 
     async def aclose(self) -> None:
+        self.close()
+
+    def close(self) -> None:
         """Close the file, after what is under way."""
         fd, self._fd = self._fd, -1
         ahead, self._ahead = self._ahead, None
@@ -221,6 +224,9 @@ class Unsealing:
             os.close(fd)
         else:
             ahead.add_done_callback(lambda _: os.close(fd))
+
+    def __del__(self) -> None:
+        self.close()  # a reply that was given up before it began
 
     def _start(self) -> Completion[list[bytes]] | None:
         run = None if self._fd < 0 else next(self._runs, None)

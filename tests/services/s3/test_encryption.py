@@ -386,3 +386,20 @@ def test_a_seal_says_what_it_is_without_being_opened(s3: S3) -> None:
         assert encryption.has_md5(seal) == (kind == "sse-s3")
         assert (encryption.kms_key_of(seal) is not None) == encryption.is_of_kms(seal)
     assert orjson.loads(orjson.dumps(encryption.shown(seal))) == {}
+
+
+def test_a_download_that_is_given_up_lets_go_of_its_file(s3: S3) -> None:
+    s3.put_object(bucket="box", key="k", body=PLAIN * 20)
+    before = len(os.listdir("/proc/self/fd"))
+
+    async def give_up(body: Any, pieces: int) -> None:
+        for _ in range(pieces):
+            await anext(body)
+        await body.aclose()
+        await body.aclose()
+
+    for pieces in (0, 1, 20):
+        s3.loop.run_until_complete(give_up(s3.get_object(bucket="box", key="k")["Body"], pieces))
+    s3.get_object(bucket="box", key="k")  # and one that nobody took
+    s3.loop.run_until_complete(s3.room.blobs.sweep(s3.room.writer))
+    assert len(os.listdir("/proc/self/fd")) == before

@@ -135,6 +135,17 @@ def test_encryption_is_not_chosen_by_who_reads(s3: S3) -> None:
             getattr(s3, name)(as_=s3.call(headers=headers), bucket="box", **params)
 
 
+def test_kms_needs_the_newer_signature(s3: S3) -> None:
+    """S3 API reference, CopyObject: requests for objects under KMS fail if they are not made using Signature Version 4."""
+    s3.put_object(bucket="box", key="k", body=b"1", **KINDS["sse-kms"])
+    for signed in ("v2-header", "v2-query", None):
+        with pytest.raises(errors.InvalidArgument, match="require AWS Signature Version 4"):
+            s3.get_object(as_=s3.call(signed=signed), bucket="box", key="k")
+        with pytest.raises(errors.InvalidArgument, match="require AWS Signature Version 4"):
+            s3.put_object(as_=s3.call(signed=signed), bucket="box", key="new", body=b"1", **KINDS["sse-kms"])
+    assert s3.read(s3.get_object(as_=s3.call(signed="v4-query"), bucket="box", key="k")) == b"1"
+
+
 def test_keys_belong_to_who_asks(s3: S3) -> None:
     """An id or alias of a key is looked for in the requester's account, as KMS does."""
     s3.put_object(as_=s3.call(OTHER), bucket="box", key="k", body=b"1", **KINDS["sse-kms"])
