@@ -123,7 +123,10 @@ def _asks_for_acl(params: Mapping[str, Any]) -> bool:
 @operation(
     Needs("s3:CreateBucket", _of_new_bucket),
     Needs("s3:PutBucketAcl", _where(_asks_for_acl)),
-    Needs("s3:PutBucketOwnershipControls", _where(lambda params: params.get("object_ownership"))),
+    Needs(
+        "s3:PutBucketOwnershipControls",
+        _where(lambda params: params.get("object_ownership") not in (None, owners.WRITER)),
+    ),
     Needs("s3:PutBucketObjectLockConfiguration", _where(lambda params: params.get("object_lock_enabled_for_bucket"))),
     Needs("s3:PutBucketVersioning", _where(lambda params: params.get("object_lock_enabled_for_bucket"))),
     Needs("s3:TagResource", _where(lambda params: (params.get("create_bucket_configuration") or {}).get("Tags"))),

@@ -155,13 +155,17 @@ def merged(extras: bytes | None, further: Mapping[str, Any]) -> bytes | None:
     return orjson.dumps(left) if left else None
 
 
-def listed(call: Call, principal: Principal, action: str, arn: str, context: Mapping[str, Any]) -> Listed:
-    """Return the list that a request comes under, in a bucket that has lists (see Guard.acls)."""
-    name, _, key = arn[len(names.bucket_arn("")) :].partition("/")
-    bucket = bucket_tables.find_bucket(call.db, name)
-    if bucket is None:
-        return Listed("", None)
-    ignored = bool(blocks(call, bucket) & IGNORE_PUBLIC_ACLS)
+def listed(
+    bucket: Bucket,
+    ignored: bool,
+    call: Call,
+    principal: Principal,
+    action: str,
+    arn: str,
+    context: Mapping[str, Any],
+) -> Listed:
+    """Return the list that a request comes under, in a bucket that has lists (see Guard.acls). ignored: IgnorePublicAcls."""
+    key = arn[len(names.bucket_arn(bucket.name)) + 1 :]
     own = bucket.account
     of_bucket = grants_of_bucket(call, bucket)
     if not key:

@@ -20,7 +20,7 @@ from awning.kit.named import as_it_stands, ids_of, unknown_principal
 from awning.kit.operation import ALL, Needs, operation
 from awning.kit.service import Guard
 from awning.services.s3 import bucket_tables, buckets, errors, names, owners, payer, receiving
-from awning.services.s3.bucket_tables import BLOCK_PUBLIC_POLICY, RESTRICT_PUBLIC_BUCKETS, Bucket
+from awning.services.s3.bucket_tables import BLOCK_PUBLIC_POLICY, IGNORE_PUBLIC_ACLS, RESTRICT_PUBLIC_BUCKETS, Bucket
 from awning.services.s3.conditions import of_request
 from awning.services.s3.memory import MOST_KEPT, POLICY_ID
 
@@ -42,10 +42,12 @@ def guard(call: Call, arn: str) -> Guard | None:
     if policy is None and bucket.policy is not None:
         # A commit came between the two reads and replaced the policy: look again, lest the bucket seem to have none.
         return guard(call, arn)
-    restricted = bool(owners.blocks(call, bucket) & RESTRICT_PUBLIC_BUCKETS)
-    acls = None if owners.mode(call, bucket) == owners.ENFORCED else owners.listed
+    blocks = owners.blocks(call, bucket)
+    acls = None
+    if owners.mode(call, bucket) != owners.ENFORCED:
+        acls = partial(owners.listed, bucket, bool(blocks & IGNORE_PUBLIC_ACLS))
     terms = partial(payer.demand, bucket.account) if payer.is_on(call, bucket) else None
-    made = Guard(bucket.account, policy, restricted, acls, terms)
+    made = Guard(bucket.account, policy, bool(blocks & RESTRICT_PUBLIC_BUCKETS), acls, terms)
     if committed:
         if len(memory.known) >= MOST_KEPT:
             memory.known.clear()
