@@ -209,6 +209,25 @@ def test_a_bucket_policy_may_demand_encryption(region: LiveRegion, bucket: str) 
     s3.delete_bucket_policy(Bucket=bucket)
 
 
+def test_an_object_is_put_under_another_key_where_it_is(region: LiveRegion, bucket: str, name: str) -> None:
+    """UpdateObjectEncryption, with the permissions that its API reference names."""
+    s3 = region.client("s3")
+    key = region.client("kms").create_key()["KeyMetadata"]["Arn"]
+    put = s3.put_object(Bucket=bucket, Key="k", Body=PLANTED)
+    asked = {"Bucket": bucket, "Key": "k", "ObjectEncryption": {"SSEKMS": {"KMSKeyArn": key}}}
+    half = user(region, f"{name}-half", "s3:*", "kms:GenerateDataKey")
+    status, code, message = refused(half.update_object_encryption, **asked)
+    assert (status, code) == (403, "AccessDenied")
+    assert "kms:Encrypt" in message
+    full = user(region, f"{name}-full", "s3:*", "kms:GenerateDataKey", "kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*")
+    full.update_object_encryption(**asked)
+    got = s3.get_object(Bucket=bucket, Key="k")
+    assert (got["SSEKMSKeyId"], got["ETag"]) == (key, put["ETag"])
+    assert got["Body"].read() == PLANTED
+    region.client("kms").disable_key(KeyId=key)
+    assert refused(s3.get_object, Bucket=bucket, Key="k")[1] == "KMS.DisabledException"
+
+
 def test_default_encryption_of_a_bucket(region: LiveRegion, bucket: str) -> None:
     s3 = region.client("s3")
     default = [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": False}]

@@ -469,6 +469,11 @@ OF_OPERATIONS: Mapping[str, Mapping[str, Maker]] = {
     },
     "s3.PutBucketAbac": {"AbacStatus": lambda things: {"Status": "Disabled"}},
     "s3.PutBucketRequestPayment": {"RequestPaymentConfiguration": lambda things: {"Payer": "BucketOwner"}},
+    "s3.UpdateObjectEncryption": {
+        "ObjectEncryption": lambda things: {
+            "SSEKMS": {"KMSKeyArn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/134f2428-cec1-4b25-a1ae-9048164dba47"}
+        },
+    },
     "s3.PutBucketAcl": {"ACL": lambda things: "private"},
     "s3.PutObjectAcl": {"ACL": lambda things: "bucket-owner-full-control"},
     "s3.PutBucketNotificationConfiguration": {"NotificationConfiguration": lambda things: {}},

@@ -167,6 +167,8 @@ def open_for(
         held = data_keys.opened_bucket_key(call, sealed, bucket.region, context, sender)
         return Keys((held.open(rest, data_keys.place(bucket.bucket, raw_key)),))
     plain = data_keys.open_(call, sealed, bucket.region, context, sender)
+    if seal[0] == _KMS and rest:
+        plain = Seal(plain).open(rest, data_keys.place(bucket.bucket, raw_key))
     if seal[0] == _DSSE:
         return Keys((plain, data_keys.unwrap(call, bucket.bucket, raw_key, rest)))
     return Keys((plain,))
@@ -183,6 +185,23 @@ def moved(call: Call, bucket: Bucket, key: str, to: str, seal: bytes | None) -> 
         )
     plain = data_keys.unwrap(call, bucket.bucket, names.key_bytes(key), seal[1:])
     return seal[:1] + data_keys.wrap(call, bucket.bucket, names.key_bytes(to), plain)
+
+
+def under_kms(call: Call, bucket: Bucket, key: str, seal: bytes, kms_key: str, by_bucket_key: bool) -> bytes:
+    """Return the seal of a content that is under no client's key and in one layer, its data key wrapped by KMS from now on.
+
+    Raises as open_for() and choose() do.
+    """
+    keys = open_for(call, bucket, key, seal)
+    assert keys is not None
+    context = _context(bucket, key, None, by_bucket_key)
+    if by_bucket_key:
+        arn, sealed, wrapping, _ = data_keys.bucket_key(call, bucket.bucket, kms_key, bucket.region, context, None)
+    else:
+        arn, plain, sealed = _made(call, kms_key, bucket, context, None)
+        wrapping = Seal(plain)
+    rest = wrapping.seal(keys.layers[0], data_keys.place(bucket.bucket, names.key_bytes(key)))
+    return _write(_KMS, {"key": arn, **({"bucket": True} if by_bucket_key else {})}, sealed, rest)
 
 
 def open_upload(call: Call, bucket: Bucket, key: str, seal: bytes | None, customer: Customer | None) -> Keys | None:
@@ -218,6 +237,11 @@ def shown(seal: bytes | None, customer: Customer | None = None) -> Mapping[str, 
 def is_customers(seal: bytes | None) -> bool:
     """Whether a content stands under a key that only its client has (SSE-C)."""
     return seal is not None and seal[0] == _CUSTOMER
+
+
+def is_in_one_layer(seal: bytes) -> bool:
+    """Whether a content stands under SSE-S3 or SSE-KMS."""
+    return seal[0] in (_S3, _KMS)
 
 
 def is_of_kms(seal: bytes | None) -> bool:

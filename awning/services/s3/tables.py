@@ -223,6 +223,10 @@ def extras_of_content(db: sqlite3.Connection, content: int) -> bytes | None:
     return row[0] if row else None
 
 
+def set_seal(db: sqlite3.Connection, content: int, seal: bytes) -> None:
+    db.execute("UPDATE contents SET seal = ? WHERE content = ?", (seal, content))
+
+
 def set_extras(db: sqlite3.Connection, content: int, extras: bytes | None) -> None:
     db.execute("UPDATE contents SET extras = ? WHERE content = ?", (extras, content))
 

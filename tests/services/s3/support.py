@@ -175,7 +175,7 @@ class S3:
             call = as_ or self.call()
             if body is not None:
                 call.body = Payload(body, {}) if isinstance(body, bytes) else body
-            call.authorise = lambda action, arn, context=None: Verdict(not deny(action, arn))  # type: ignore[assignment,return-value]
+            call.authorise = lambda action, arn, context=None, via=None: Verdict(not deny(action, arn))  # type: ignore[assignment,return-value]
             return self.loop.run_until_complete(self.run(name, call, params))
 
         return do

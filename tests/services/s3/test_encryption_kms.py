@@ -10,7 +10,7 @@ import pytest
 from awning.kit.errors import NotImplementedHere, ServiceError
 from awning.protocols.errors import NamedError
 from awning.services.s3 import errors
-from tests.services.s3.sealed import ARN, KINDS
+from tests.services.s3.sealed import ARN, KINDS, said
 from tests.services.s3.support import ACCOUNT, OTHER, S3, user
 
 PLAIN = b"nobody may read this on the disk; " * 8192
@@ -150,3 +150,43 @@ def test_keys_belong_to_who_asks(s3: S3) -> None:
     """An id or alias of a key is looked for in the requester's account, as KMS does."""
     s3.put_object(as_=s3.call(OTHER), bucket="box", key="k", body=b"1", **KINDS["sse-kms"])
     assert s3.neighbours.keys.made[-1].account == OTHER
+
+
+def test_an_object_is_put_under_another_key_where_it_is(s3: S3) -> None:
+    """API reference, UpdateObjectEncryption: bytes, entity tag and dates stay; SSE-S3 and SSE-KMS only."""
+    parts = s3.create_multipart_upload(bucket="box", key="m")["UploadId"]
+    part = s3.upload_part(bucket="box", key="m", upload_id=parts, part_number=1, body=PLAIN)
+    done = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+    s3.complete_multipart_upload(bucket="box", key="m", upload_id=parts, multipart_upload=done)
+    s3.put_object(bucket="box", key="k", body=PLAIN)
+    s3.put_object(bucket="box", key="kms", body=PLAIN, **KINDS["sse-kms"])
+
+    def update(key: str, arn: str = f"{ARN}/new", bucket_key: bool = False, **more: Any) -> None:
+        asked = {"SSEKMS": {"KMSKeyArn": arn, "BucketKeyEnabled": bucket_key}}
+        s3.update_object_encryption(bucket="box", key=key, object_encryption=asked, **more)
+
+    for key in ("m", "k", "kms"):
+        for bucket_key in (False, True, False):
+            before = s3.head_object(bucket="box", key=key)
+            s3.clock.time += 60
+            update(key, bucket_key=bucket_key)
+            after = s3.head_object(bucket="box", key=key)
+            shown = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": f"{ARN}/new"}
+            assert said(after) == (shown | {"BucketKeyEnabled": True} if bucket_key else shown)
+            assert (after["ETag"], after["LastModified"]) == (before["ETag"], before["LastModified"])
+            assert s3.get("box", key) == PLAIN
+    s3.put_object(bucket="box", key="own", body=b"1", **KINDS["sse-c"])
+    s3.put_object(bucket="box", key="dsse", body=b"1", **KINDS["dsse-kms"])
+    for key in ("own", "dsse"):
+        with pytest.raises(errors.InvalidRequest, match="encryption type DSSE-KMS or SSE-C"):
+            update(key)
+    with pytest.raises(errors.AccessDenied, match="must be owned by the same account as the bucket"):
+        update("k", f"arn:aws:kms:us-east-1:{OTHER}:key/1")
+    with pytest.raises(errors.AccessDenied, match="kms:Encrypt"):
+        update("k", deny=lambda action, arn: action == "kms:Encrypt")
+    with pytest.raises(errors.NoSuchKey):
+        update("none")
+    s3.room.memory.data_keys.by_default = False
+    s3.put_object(bucket="box", key="clear", body=b"1")
+    with pytest.raises(errors.InvalidRequest, match="unencrypted source objects"):
+        update("clear")
