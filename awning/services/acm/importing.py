@@ -5,7 +5,7 @@ Source: the user guide's "Prerequisites for importing ACM certificates" and "Cer
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from cryptography import x509 as certificates
@@ -25,7 +25,8 @@ from awning.services.acm.tags import read_tags
 from awning.services.acm.x509 import Made, Said
 
 _LARGEST_KEY: Final = 5120
-_BLOCK: Final = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+_BEGIN: Final = b"-----BEGIN CERTIFICATE-----"
+_END: Final = b"-----END CERTIFICATE-----"
 _NOT_PEM: Final = "The certificate {what} that you have specified is not a valid PEM-encoded certificate."
 
 
@@ -149,14 +150,21 @@ def _text(pem: bytes) -> str:
 
 
 def _read(pem: bytes, what: str) -> list[certificates.Certificate]:
-    blocks = _BLOCK.findall(pem)
     try:
-        found = [certificates.load_pem_x509_certificate(block) for block in blocks]
+        found = [certificates.load_pem_x509_certificate(block) for block in _blocks(pem)]
     except ValueError:
         found = []
     if not found:
         raise ValidationException(_NOT_PEM.format(what=what))
     return found
+
+
+def _blocks(pem: bytes) -> Iterator[bytes]:
+    """The certificates of a text, whatever stands between them; in one pass over the text, however often one begins in it."""
+    at = 0
+    while (begin := pem.find(_BEGIN, at)) >= 0 and (end := pem.find(_END, begin)) >= 0:
+        at = end + len(_END)
+        yield pem[begin:at]
 
 
 def _read_key(pem: bytes) -> x509.Key:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from typing import Any
+from typing import Any, Final
 
 from awning.services.acm.errors import ValidationException
+
+_LARGEST: Final = 2**31
 
 
 def read_token(token: str | None) -> int:
@@ -13,9 +15,12 @@ def read_token(token: str | None) -> int:
     if token is None:
         return 0
     try:
-        return max(0, int(urlsafe_b64decode(token.encode("ascii")).decode("ascii")))
+        after = int(urlsafe_b64decode(token.encode("ascii")).decode("ascii"))
     except ValueError:
-        raise ValidationException("The NextToken is not one that a reply had.") from None
+        after = -1
+    if not 0 <= after <= _LARGEST:
+        raise ValidationException("The NextToken is not one that a reply had.")
+    return after
 
 
 def page(name: str, entries: list[Any], more: bool, after: int) -> dict[str, Any]:

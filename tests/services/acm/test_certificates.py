@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from base64 import urlsafe_b64encode
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from awning.services.acm.errors import (
 from tests.services.acm.support import ACCOUNT, DAY, Bench, Client
 
 LISTENER = f"arn:aws:elasticloadbalancing:us-east-1:{ACCOUNT}:loadbalancer/app/web/0123456789abcdef"
+FAR = urlsafe_b64encode(b"9" * 40).decode()
 ALGORITHMS = ("RSA_2048", "RSA_3072", "RSA_4096", "EC_prime256v1", "EC_secp384r1", "EC_secp521r1")
 
 
@@ -224,7 +226,7 @@ def test_lists(bench: Bench, client: Client, other: Client, west: Client) -> Non
     assert arns(includes={"keyTypes": keys, "exportOption": "ENABLED"}) == [usual]
     assert arns(includes={"keyTypes": keys, "managedBy": "CLOUDFRONT"}) == []
     assert arns(certificate_key_pair_origins=["CUSTOMER_PROVIDED"]) == []
-    for wrong in ({"sort_by": "CREATED_AT"}, {"sort_order": "ASCENDING"}, {"next_token": "?"}):
+    for wrong in ({"sort_by": "CREATED_AT"}, {"sort_order": "ASCENDING"}, {"next_token": "?"}, {"next_token": FAR}):
         with pytest.raises(ValidationException):
             client.list_certificates(**wrong)
 

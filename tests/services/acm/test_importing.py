@@ -97,6 +97,16 @@ def test_what_is_wrong_is_refused_and_nothing_is_kept(
     assert client.list_certificates(includes={"keyTypes": ["EC_prime256v1"]})["CertificateSummaryList"] == []
 
 
+def test_a_text_of_beginnings_is_read_once(client: Client, issuer: Issuer, key: ec.EllipticCurvePrivateKey) -> None:
+    """Two megabytes in which 70,000 certificates begin and none ends: read anew from each, it would take hours."""
+    with pytest.raises(ValidationException, match="not a valid PEM-encoded"):
+        client.import_certificate(
+            certificate=issuer.issue(key),
+            private_key=pem_of(key),
+            certificate_chain=b"-----BEGIN CERTIFICATE-----" * 70_000,
+        )
+
+
 def test_a_reimport_keeps_the_arn(bench: Bench, client: Client, issuer: Issuer) -> None:
     first, second = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     chain = issuer.pem
