@@ -123,7 +123,7 @@ def create_grant(
         grantee_service=by_service,
         retiring=retiring_principal or retiring_service_principal,
         retiring_service=retiring_service_principal is not None,
-        operations=operations,
+        operations=list(dict.fromkeys(operations)),
         constraints=wanted,
         ids=_ids_of(call, grantee_principal, retiring_principal),
         created=call.now,

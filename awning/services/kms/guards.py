@@ -62,7 +62,7 @@ def guard_for(call: Call, arn: str, principal: Principal) -> Guard | None:
     if key is None:
         return None
     policy = memory.policy(arn) or compiled(key)
-    about = tables.grants_about(call.db, key.id, _names(principal)) if key.id else []
+    about = tables.grants_about(call.db, key.id, _names(principal), _ids(principal)) if key.id else []
     found = Guard(key.account, _with_grants(call, policy, about) if about else policy)
     if call.sees_committed:
         memory.keep_guard(arn, policy, principal, found)
@@ -81,6 +81,11 @@ def _names(principal: Principal) -> list[str]:
     account = principal.account
     names = (principal.arn, principal.caller_arn, principal.owner_arn, account, f"arn:aws:iam::{account}:root")
     return [name for name in dict.fromkeys(names) if name]
+
+
+def _ids(principal: Principal) -> list[str]:
+    """The unique ids by which a grant may mean a caller, whatever its name was then."""
+    return [one for one in (principal.user_id.partition(":")[0], principal.owner_id) if one]
 
 
 def _with_grants(call: Call, policy: Policy, grants: Iterable[tuple[int, str]]) -> Policy:

@@ -56,7 +56,7 @@ class Memory:
     """
 
     def __init__(self) -> None:
-        self._guards: dict[str, tuple[Policy, dict[str, Guard]]] = {}
+        self._guards: dict[str, tuple[Policy, dict[Hashable, Guard]]] = {}
         self.granted = Kept(_MOST_GRANTS)
         self.opened = Kept()
         self.wanted: set[tuple[str, str, str]] = set()
@@ -71,7 +71,7 @@ class Memory:
     def guard(self, arn: str, principal: Principal) -> Guard | None:
         """What a key says to a principal."""
         kept = self._guards.get(arn)
-        return None if kept is None else kept[1].get(principal.caller_arn)
+        return None if kept is None else kept[1].get(_who(principal))
 
     def policy(self, arn: str) -> Policy | None:
         """A key's own policy."""
@@ -86,13 +86,18 @@ class Memory:
             kept = self._guards[arn] = (policy, {})
         if len(kept[1]) >= _MOST_CALLERS:
             del kept[1][next(iter(kept[1]))]
-        kept[1][principal.caller_arn] = guard
+        kept[1][_who(principal)] = guard
 
     async def in_thread(self, function: Callable[..., T], *args: Any) -> T:
         """Run what takes more than a millisecond (RSA) beside the loop."""
         if self._workers is None:
             self._workers = ThreadPoolExecutor(_THREADS, thread_name_prefix="kms")
         return await asyncio.get_running_loop().run_in_executor(self._workers, function, *args)
+
+
+def _who(principal: Principal) -> Hashable:
+    """What tells callers apart: a name may have been another's, and a federated user's name is its owner's to choose."""
+    return principal.caller_arn, principal.user_id, principal.owner_id
 
 
 def build(db: sqlite3.Connection) -> Memory:

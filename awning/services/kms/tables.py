@@ -91,6 +91,16 @@ SCHEMA = Schema(
         CREATE INDEX grants_retired ON grants (key, retiring, id) WHERE retiring IS NOT NULL;
         CREATE INDEX grants_name ON grants (key, name, id) WHERE name IS NOT NULL;
         """,
+        """
+        ALTER TABLE grants ADD COLUMN grantee_id TEXT;   -- the unique ids of whom it names, who keep them under another name
+        ALTER TABLE grants ADD COLUMN retiring_id TEXT;
+        UPDATE grants SET
+            grantee_id = (SELECT value FROM json_each(ids) WHERE json_each.key = grantee),
+            retiring_id = (SELECT value FROM json_each(ids) WHERE json_each.key = retiring)
+            WHERE ids != '{}';
+        CREATE INDEX grants_grantee_id ON grants (key, grantee_id, id) WHERE grantee_id IS NOT NULL;
+        CREATE INDEX grants_retiring_id ON grants (key, retiring_id, id) WHERE retiring_id IS NOT NULL;
+        """,
     )
 )
 
@@ -328,8 +338,9 @@ def delete_alias(db: sqlite3.Connection, alias: int) -> None:
 
 def insert_grant(db: sqlite3.Connection, row: GrantRow) -> None:
     """Store a new grant, its `id` aside."""
-    columns, marks = _GRANT.partition(", ")[2], ", ".join("?" * (len(row) - 1))
-    db.execute(f"INSERT INTO grants ({columns}) VALUES ({marks})", [_stored(value) for value in row[1:]])
+    columns = _GRANT.partition(", ")[2] + ", grantee_id, retiring_id"
+    values = [*map(_stored, row[1:]), row.ids.get(row.grantee), row.ids.get(row.retiring or "")]
+    db.execute(f"INSERT INTO grants ({columns}) VALUES ({', '.join('?' * len(values))})", values)
 
 
 def find_grant(db: sqlite3.Connection, grant_id: str) -> GrantRow | None:
@@ -337,14 +348,15 @@ def find_grant(db: sqlite3.Connection, grant_id: str) -> GrantRow | None:
     return None if row is None else _grant(row)
 
 
-def grants_about(db: sqlite3.Connection, key: int, names: Sequence[str]) -> list[tuple[int, str]]:
-    """Return (id, grant id) of a key's grants that name one of these as their grantee or as who may retire them."""
-    marks = ", ".join("?" * len(names))
-    return db.execute(
-        f"SELECT id, grant_id FROM grants WHERE key = ? AND grantee IN ({marks})"
-        f" UNION SELECT id, grant_id FROM grants WHERE key = ? AND retiring IN ({marks}) ORDER BY id",
-        (key, *names, key, *names),
-    ).fetchall()
+def grants_about(db: sqlite3.Connection, key: int, names: Sequence[str], ids: Sequence[str]) -> list[tuple[int, str]]:
+    """Return (id, grant id) of a key's grants that name one of these, or one with such a unique id, as their grantee or as who
+    may retire them."""
+    parts, values = [], list[Any]()
+    for column, wanted in (("grantee", names), ("retiring", names), ("grantee_id", ids), ("retiring_id", ids)):
+        marks = ", ".join("?" * len(wanted))
+        parts.append(f"SELECT id, grant_id FROM grants WHERE key = ? AND {column} IN ({marks})")
+        values += [key, *wanted]
+    return db.execute(f"{' UNION '.join(parts)} ORDER BY id", values).fetchall()
 
 
 def grant_at(db: sqlite3.Connection, grant: int) -> GrantRow:
@@ -364,6 +376,12 @@ def list_grants(
 
 def count_grants(db: sqlite3.Connection, key: int) -> int:
     return int(db.execute("SELECT count(*) FROM grants WHERE key = ?", (key,)).fetchone()[0])
+
+
+def delete_grants(db: sqlite3.Connection, key: int, most: int) -> int:
+    """Delete some of a key's grants; return how many."""
+    chosen = "SELECT id FROM grants WHERE key = ? LIMIT ?"
+    return db.execute(f"DELETE FROM grants WHERE id IN ({chosen})", (key, most)).rowcount
 
 
 def delete_grant(db: sqlite3.Connection, grant: int) -> None:

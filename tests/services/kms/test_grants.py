@@ -60,6 +60,41 @@ def test_a_grant_is_not_for_a_successor_of_the_same_name(bench: Bench, client: C
     assert client.list_grants(key_id=key)["Grants"][0]["GranteePrincipal"] == "AIDAANN0000000000000"
 
 
+def test_a_grant_stays_with_whoever_gets_another_name(bench: Bench, client: Client) -> None:
+    key, cat = client.new(), f"arn:aws:iam::{ACCOUNT}:user/cat"
+    client.create_grant(key_id=key, grantee_principal=ANN, operations=["Encrypt"], retiring_principal=BOB)
+    assert not may(bench, "Encrypt", key, cat, "AIDACAT0000000000000")
+    # Ann and Bob are called Cat now, one after the other; what was found for the first Cat is not theirs.
+    assert may(bench, "Encrypt", key, cat, "AIDAANN0000000000000")
+    grant = client.list_grants(key_id=key)["Grants"][0]["GrantId"]
+    assert may(bench, "RetireGrant", key, cat, "AIDABOB0000000000000", grant_id=grant)
+    assert not may(bench, "Encrypt", key, cat, "AIDABOB0000000000000")
+
+
+def test_a_federated_users_grants_are_its_owners(bench: Bench, client: Client) -> None:
+    key = client.new()
+    client.create_grant(key_id=key, grantee_principal=ANN, operations=["Encrypt"])
+    session = f"arn:aws:sts::{ACCOUNT}:federated-user/f"
+
+    def granted(owner: str, owner_id: str) -> int:
+        caller = Principal(
+            "federated-user", ACCOUNT, session, session, f"{ACCOUNT}:f", "f", owner_arn=owner, owner_id=owner_id
+        )
+        found = guard(bench.make_call(principal=caller), f"arn:aws:kms:us-east-1:{ACCOUNT}:key/{key}")
+        assert found is not None
+        assert found.policy is not None
+        return len(found.policy.statements) - 1
+
+    assert granted(BOB, "AIDABOB0000000000000") == 0
+    assert granted(ANN, "AIDAANN0000000000000") == 1
+
+
+def test_an_operation_counts_once(client: Client) -> None:
+    key = client.new()
+    client.create_grant(key_id=key, grantee_principal=ANN, operations=["Encrypt"] * 100 + ["Decrypt"])
+    assert client.list_grants(key_id=key)["Grants"][0]["Operations"] == ["Encrypt", "Decrypt"]
+
+
 @pytest.mark.parametrize(
     ("kind", "context", "allowed"),
     [
