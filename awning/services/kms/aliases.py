@@ -22,7 +22,7 @@ from awning.services.kms.errors import (
 )
 from awning.services.kms.lookup import arn_of_key, check_not_deleted, find_own, find_to_change
 from awning.services.kms.pages import page, read_marker
-from awning.services.kms.tables import AliasRow
+from awning.services.kms.tables import AliasRow, KeyRow
 
 _NAME = re.compile(r"alias/[a-zA-Z0-9/_-]+")
 _MOST: Final = 50
@@ -54,14 +54,22 @@ def _find(call: Call, name: str) -> AliasRow:
     return found
 
 
+def _target(call: Call, given: str) -> KeyRow:
+    """The key that an alias is to name. Raises ValidationException for another alias, and the errors of the key."""
+    if given.startswith("alias/") or ":alias/" in given:
+        raise ValidationException("Aliases must refer to keys. Not aliases")
+    key = find_to_change(call, given)
+    check_not_deleted(key)
+    return key
+
+
 @operation(
     Needs("kms:CreateAlias", _alias_arn), Needs("kms:CreateAlias", arn_of_key("target_key_id")), context=conditions
 )
 def create_alias(call: Call, alias_name: str, target_key_id: str) -> None:
     """Name a key."""
     _check_name(alias_name)
-    key = find_to_change(call, target_key_id)
-    check_not_deleted(key)
+    key = _target(call, target_key_id)
     if tables.find_alias(call.db, call.account, call.region, alias_name) is not None:
         raise AlreadyExistsException(
             f"An alias with the name arn:aws:kms:{call.region}:{call.account}:{alias_name} already exists"
@@ -87,8 +95,7 @@ def update_alias(call: Call, alias_name: str, target_key_id: str) -> None:
     """Let an alias name another key, of the same kind and usage."""
     _check_name(alias_name)
     alias = _find(call, alias_name)
-    key = find_to_change(call, target_key_id)
-    check_not_deleted(key)
+    key = _target(call, target_key_id)
     before = tables.key_of(call.db, alias.key)
     if before.usage != key.usage or (before.spec == "SYMMETRIC_DEFAULT") != (key.spec == "SYMMETRIC_DEFAULT"):
         raise ValidationException(

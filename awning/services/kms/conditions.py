@@ -138,11 +138,12 @@ def context_keys(context: Mapping[str, str] | None) -> dict[str, Any]:
     """What an encryption context is to conditions, and to grants' constraints."""
     if not context:
         return {}
-    return {
-        "kms:EncryptionContextKeys": list(context),
-        CONTEXT: pairs(context),
-        **{f"kms:EncryptionContext:{name}": value for name, value in context.items()},
-    }
+    found: dict[str, Any] = {"kms:EncryptionContextKeys": list(context), CONTEXT: pairs(context)}
+    for name, value in context.items():
+        key = f"kms:EncryptionContext:{name.lower()}"
+        # Names that differ in case alone are one to conditions, which then has all their values.
+        found[key] = value if key not in found else [*([was] if isinstance(was := found[key], str) else was), value]
+    return found
 
 
 def of_reencryption(same_key: bool) -> dict[str, Any]:

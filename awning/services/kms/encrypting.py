@@ -16,7 +16,6 @@ from awning.services.kms.conditions import conditions, context_keys, of_key, of_
 from awning.services.kms.errors import (
     IncorrectKeyException,
     InvalidCiphertextException,
-    NotFoundException,
     ValidationException,
 )
 from awning.services.kms.grant_tokens import check_tokens
@@ -27,6 +26,10 @@ from awning.services.kms.specs import ENCRYPT, ENCRYPTION, SPECS, SYMMETRIC, lar
 from awning.services.kms.tables import KeyRow
 from awning.services.kms.using import check_algorithm, end_dry_run, key_for, note_use
 
+_NO_KEY = (
+    "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not "
+    "allowed to access."
+)
 _WRONG_KEY = "The key ID in the request does not identify a CMK that can perform this operation."
 
 
@@ -202,7 +205,7 @@ async def _decrypt(
 def _of_name(call: Call, name: Name) -> KeyRow:
     key = look_up(call, name)
     if key is None:
-        raise NotFoundException(f"Key '{name.arn}' does not exist")
+        raise AccessDenied(_NO_KEY)
     return key
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from awning.services.kms.errors import InvalidMarkerException
 
 T = TypeVar("T")
+_LARGEST: Final = 2**63 - 1  # of SQLite's integers
 
 
 def read_marker(marker: str | None) -> int:
@@ -16,9 +17,12 @@ def read_marker(marker: str | None) -> int:
     if marker is None:
         return 0
     try:
-        return int(urlsafe_b64decode(marker.encode("ascii")).decode("ascii"))
+        after = int(urlsafe_b64decode(marker.encode("ascii")).decode("ascii"))
     except ValueError:
-        raise InvalidMarkerException("The marker is not one that a reply had as NextMarker.") from None
+        after = -1
+    if not 0 <= after <= _LARGEST:
+        raise InvalidMarkerException("The marker is not one that a reply had as NextMarker.")
+    return after
 
 
 def page(

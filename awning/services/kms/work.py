@@ -13,6 +13,8 @@ from awning.services.kms.memory import Memory
 from awning.services.kms.rotation import rotate
 
 _SLICE: Final = 100
+_GRANTS: Final = 1000
+"""As many grants of keys that are deleted a step deletes at most."""
 _DAY: Final = 86_400.0
 
 
@@ -22,14 +24,18 @@ def delete_due(call: Call) -> bool:
     A primary key that waited for its replicas begins to wait for itself once the last is gone.
     """
     gone = tables.due(call.db, "deletion", call.now, _SLICE)
+    left = _GRANTS
     for key in gone:
+        left -= tables.delete_grants(call.db, key.id, left)
+        if left <= 0:
+            return True
         tables.delete_key(call.db, key.id)
         forget_later(call, key)
         if key.multi != "REPLICA":
             continue
-        left = tables.keys_of_id(call.db, key.account, key.key_id)
-        if len(left) == 1 and left[0].state == "PendingReplicaDeletion":
-            primary = left[0]
+        related = tables.keys_of_id(call.db, key.account, key.key_id)
+        if len(related) == 1 and related[0].state == "PendingReplicaDeletion":
+            primary = related[0]
             due = (key.deletion or call.now) + (primary.pending_days or 0) * _DAY
             tables.update_key(call.db, primary.id, state="PendingDeletion", deletion=due)
             forget_later(call, primary)

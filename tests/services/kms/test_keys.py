@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from base64 import urlsafe_b64encode
+from functools import partial
 from typing import Any
 
 import pytest
 
+from awning.services.kms import work
 from awning.services.kms.errors import (
     AlreadyExistsException,
     DisabledException,
+    InvalidMarkerException,
     KMSInvalidStateException,
     MalformedPolicyDocumentException,
     NotAuthorizedException,
@@ -52,6 +56,14 @@ def test_keys_are_listed_page_by_page_in_their_account_and_region(client: Client
     assert other.list_keys()["Keys"] == west.list_keys()["Keys"] == []
 
 
+@pytest.mark.parametrize("number", ["9" * 40, "-1", "x", "9223372036854775808"])
+def test_a_marker_that_no_reply_had_is_refused(client: Client, number: str) -> None:
+    marker = urlsafe_b64encode(number.encode()).decode()
+    for ask in (client.list_keys, client.list_aliases, partial(client.list_grants, key_id=client.new())):
+        with pytest.raises(InvalidMarkerException):
+            ask(marker=marker)
+
+
 @pytest.mark.parametrize(
     ("given", "text"),
     [
@@ -91,6 +103,23 @@ def test_a_key_is_deleted_when_its_window_is_over(bench: Bench, client: Client) 
         client.describe(key)
     assert client.list_aliases()["Aliases"] == []
     assert bench.reader.execute("SELECT count(*) FROM materials").fetchone() == (0,)
+
+
+def test_a_key_with_many_grants_is_deleted_step_by_step(
+    bench: Bench, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "_GRANTS", 5)
+    keys = [client.new() for _ in range(2)]
+    for key in keys:
+        for _ in range(7):
+            client.create_grant(key_id=key, grantee_principal=ACCOUNT, operations=["Decrypt"])
+        client.schedule_key_deletion(key_id=key, pending_window_in_days=7)
+    bench.now += 8 * DAY
+    left = []
+    while bench.run(bench.make_call(), work.delete_due):
+        left.append(bench.reader.execute("SELECT count(*) FROM grants").fetchone()[0])
+    assert left == [9, 4]
+    assert client.list_keys()["Keys"] == []
 
 
 def test_a_deletion_can_be_taken_back(bench: Bench, client: Client) -> None:
@@ -144,6 +173,15 @@ def test_an_alias_keeps_the_kind_of_its_key(client: Client) -> None:
 def test_some_names_are_no_aliases(client: Client, name: str, error: Any) -> None:
     with pytest.raises(error):
         client.create_alias(alias_name=name, target_key_id=client.new())
+
+
+def test_an_alias_names_no_alias(client: Client) -> None:
+    key = client.new()
+    client.create_alias(alias_name="alias/a", target_key_id=key)
+    for target in ("alias/a", f"arn:aws:kms:us-east-1:{ACCOUNT}:alias/a"):
+        for change in (client.create_alias, client.update_alias):
+            with pytest.raises(ValidationException, match=r"Aliases must refer to keys\. Not aliases"):
+                change(alias_name="alias/a", target_key_id=target)
 
 
 def test_management_takes_no_alias(client: Client) -> None:

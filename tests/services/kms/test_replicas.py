@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from awning.kit.errors import AccessDenied
 from awning.services.kms.errors import AlreadyExistsException, NotFoundException, UnsupportedOperationException
 from tests.services.kms.support import ACCOUNT, Bench, Client
 
@@ -12,7 +13,7 @@ def test_a_replica_decrypts_what_its_primary_encrypts(client: Client, west: Clie
     key = client.new(multi_region=True)
     assert key.startswith("mrk-")
     blob = client.encrypt(key_id=key, plaintext=b"x")["CiphertextBlob"]
-    with pytest.raises(NotFoundException):
+    with pytest.raises(AccessDenied):
         west.decrypt(ciphertext_blob=blob)
     made = client.replicate_key(key_id=key, replica_region="us-west-2")["ReplicaKeyMetadata"]
     assert made["Arn"] == f"arn:aws:kms:us-west-2:{ACCOUNT}:key/{key}"

@@ -13,7 +13,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, util
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from awning.auth.conditions import compile_conditions
+from awning.kit.errors import AccessDenied
 from awning.services.kms import envelope
+from awning.services.kms.conditions import conditions
 from awning.services.kms.errors import (
     DryRunOperationException,
     IncorrectKeyException,
@@ -50,6 +53,29 @@ def test_no_changed_byte_of_a_ciphertext_passes(client: Client) -> None:
             client.decrypt(ciphertext_blob=altered, key_id=key)
     with pytest.raises(InvalidCiphertextException):
         client.decrypt(ciphertext_blob=blob + b"x")
+
+
+def test_a_ciphertext_of_a_key_that_is_not_there_tells_nothing_of_it(client: Client, west: Client) -> None:
+    blob = client.encrypt(key_id=client.new(), plaintext=b"x")["CiphertextBlob"]
+    with pytest.raises(AccessDenied, match=r"does not exist in this region, or you are not allowed to access\."):
+        west.decrypt(ciphertext_blob=blob)
+
+
+@pytest.mark.parametrize(
+    ("context", "condition", "met"),
+    [
+        ({"Team": "a"}, {"StringEquals": {"kms:EncryptionContext:team": ["a"]}}, True),
+        ({"Team": "a", "team": "b"}, {"StringEquals": {"kms:EncryptionContext:Team": ["a"]}}, True),
+        ({"team": "b", "Team": "a"}, {"StringEquals": {"kms:EncryptionContext:Team": ["b"]}}, True),
+        ({"Team": "a", "team": "b"}, {"StringNotEquals": {"kms:EncryptionContext:Team": ["a"]}}, False),
+    ],
+)
+def test_names_that_differ_in_case_are_one_to_conditions(
+    client: Client, bench: Bench, context: dict[str, str], condition: Any, met: bool
+) -> None:
+    found = conditions(bench.make_call(), {"key_id": client.new(), "encryption_context": context})
+    lowered = {name.lower(): value for name, value in found.items()}
+    assert all(one.holds(lowered) is met for one in compile_conditions(condition, variables=False))
 
 
 def test_another_key_is_told_from_a_damaged_text(client: Client) -> None:
