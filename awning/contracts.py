@@ -251,8 +251,9 @@ class GenerateDataKeyFor:
     """Make a data key of 32 bytes for what a service encrypts at rest. Answered by kms: a DataKey.
 
     Who asks must have kms:GenerateDataKey on the key: the client whose request is being answered, or where there is none the
-    `sender`, by the key's policy. `service` ("sqs") becomes kms:ViaService. `key` as in FindKey. Raises ServiceError by KMS's
-    codes: NotFoundException, DisabledException, KMSInvalidStateException, InvalidKeyUsageException, AccessDenied.
+    `sender`, by the key's policy; without either, the role as which the asking call acts, which may need another `action` (S3's
+    replication kms:Encrypt). `service` ("sqs") becomes kms:ViaService. `key` as in FindKey. Raises ServiceError by KMS's codes:
+    NotFoundException, DisabledException, KMSInvalidStateException, InvalidKeyUsageException, AccessDenied.
     """
 
     key: str
@@ -261,6 +262,7 @@ class GenerateDataKeyFor:
     service: str
     context: Mapping[str, str] = field(default_factory=dict)
     sender: Sender | None = None
+    action: str = "kms:GenerateDataKey"
 
 
 @dataclass(frozen=True, slots=True)
@@ -449,3 +451,21 @@ class DeliverLog(Deliver):
     key: str = ""
     text: str = ""
     grants: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicateVersion(Deliver):
+    """Bring a version of an object, a delete marker, or what was changed of a version to another bucket. Carried by s3, as the
+    role of the source bucket's configuration; raises Undeliverable where that is refused. `arn` is the destination bucket's.
+
+    source: the source bucket's number. key: URL-encoded. version: an id, or "null". rule: the id of the rule that asked for it.
+    what: as events call it. at: when that was, in seconds since the epoch. whole: it need not be there already.
+    """
+
+    source: int = 0
+    key: str = ""
+    version: str = ""
+    rule: str = ""
+    what: str = ""
+    at: float = 0.0
+    whole: bool = True

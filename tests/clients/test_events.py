@@ -79,8 +79,8 @@ def test_the_command_line_configures_notifications(region: Any, aws: Aws, name: 
         ),
         ({"EventBridgeConfiguration": {}}, "EventBridgeConfiguration"),
         (
-            {"QueueConfigurations": [{"QueueArn": "arn:aws:sqs:x", "Events": ["s3:Replication:*"]}]},
-            "Events=s3:Replication:*",
+            {"QueueConfigurations": [{"QueueArn": "arn:aws:sqs:x", "Events": ["s3:IntelligentTiering"]}]},
+            "Events=s3:IntelligentTiering",
         ),
     ],
 )

@@ -474,6 +474,12 @@ OF_OPERATIONS: Mapping[str, Mapping[str, Maker]] = {
             "SSEKMS": {"KMSKeyArn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/134f2428-cec1-4b25-a1ae-9048164dba47"}
         },
     },
+    "s3.PutBucketReplication": {
+        "ReplicationConfiguration": lambda things: {
+            "Role": things.role["Arn"],
+            "Rules": [{"Status": "Enabled", "Destination": {"Bucket": f"arn:aws:s3:::{things.bucket}"}}],
+        }
+    },
     "s3.PutBucketAcl": {"ACL": lambda things: "private"},
     "s3.PutObjectAcl": {"ACL": lambda things: "bucket-owner-full-control"},
     "s3.PutBucketNotificationConfiguration": {"NotificationConfiguration": lambda things: {}},

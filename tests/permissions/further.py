@@ -235,6 +235,7 @@ FURTHER: Mapping[str, tuple[Case, ...]] = {
             ),
         ),
     ),
+    "s3.put_bucket_replication": (Case({}, (("s3:PutReplicationConfiguration", bucket), ("iam:PassRole", role))),),
     "s3.put_object": (
         Case(TAGGED, (("s3:PutObject", key()), ("s3:PutObjectTagging", key()))),
         Case(OWNED, (("s3:PutObject", key()), ("s3:PutObjectAcl", key()))),

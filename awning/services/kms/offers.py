@@ -12,6 +12,7 @@ from typing import Any, Final
 from awning.contracts import DataKey, DecryptDataKey, FindKey, GenerateDataKeyFor, KeyFacts, Sender
 from awning.kit.call import Call
 from awning.kit.errors import AccessDenied, ServiceError
+from awning.kit.roles import decide_as
 from awning.kit.senders import decide_for, principal_of
 from awning.services.kms import envelope
 from awning.services.kms.conditions import context_keys, of_key, via
@@ -38,7 +39,7 @@ def find_key(call: Call, question: FindKey) -> KeyFacts | None:
 def generate_data_key_for(call: Call, question: GenerateDataKeyFor) -> DataKey:
     """A new data key, once the caller may have one."""
     key = _named(call, question.key, question.account, question.region)
-    _require(call, key, "kms:GenerateDataKey", question.service, question.context, question.sender)
+    _require(call, key, question.action, question.service, question.context, question.sender)
     _check(call, key, "GenerateDataKey")
     plain = call.random(_SIZE)
     return DataKey(key.arn, plain, seal(call, key, plain, question.context)[0])
@@ -88,6 +89,13 @@ def _require(
         decision = decide_for(sender, action, key.arn, says, call.now, further)
         if not decision.allowed:
             raise AccessDenied(f"{sender.service} is not authorized to perform: {action} on resource: {key.arn}")
+        return
+    if call.authorise is None and call.principal.kind == "role":
+        says = guard_for(call, key.arn, call.principal)
+        assert says is not None
+        decision = decide_as(call.principal, action, key.arn, says, call.now, key.region, further)
+        if not decision.allowed:
+            raise AccessDenied(decision.message(call.principal, action, key.arn))
         return
     if call.authorise is None:
         raise AccessDenied(f"Nobody asks to perform: {action} on resource: {key.arn}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from awning.contracts import DeliverLog
+from awning.contracts import DeliverLog, ReplicateVersion
 from awning.kit.call import Call
 from awning.kit.service import Service, Work
 from awning.services.s3 import (
@@ -16,7 +16,6 @@ from awning.services.s3 import (
     bucket_tags,
     buckets,
     conditions,
-    configurations,
     copying,
     cors,
     default_encryption,
@@ -32,6 +31,8 @@ from awning.services.s3 import (
     reading,
     reencryption,
     renaming,
+    replicating,
+    replication,
     request_metrics,
     restoring,
     tables,
@@ -77,7 +78,6 @@ SERVICE = Service(
         multipart,
         uploads,
         versions,
-        configurations,
         default_encryption,
         reencryption,
         locking,
@@ -90,6 +90,7 @@ SERVICE = Service(
         acceleration,
         access_logs,
         request_metrics,
+        replication,
     ),
     schema=SCHEMA,
     memory=Memory,
@@ -99,7 +100,9 @@ SERVICE = Service(
     cors=cors.answer,
     site=websites.visit,
     watch=watching.wanted,
-    carries={DeliverLog: access_logs.deliver},
+    carries={DeliverLog: access_logs.deliver, ReplicateVersion: replicating.carry},
+    given_up=replicating.given_up,
+    controls={"replicate": replication.replicate_existing},
     leave=access_logs.send_all,
     condition_keys=conditions.KEYS,
     work=(

@@ -15,6 +15,7 @@ from awning.services.s3 import (
     objects,
     owners,
     receiving,
+    replication,
     settings,
     tables,
 )
@@ -136,6 +137,7 @@ def _replace(call: Call, found: Bucket, stored: tables.Object, key: str, wanted:
         return
     kept = None if grants == lists.private(owner) else grants
     tables.set_extras(call.db, stored.content, owners.merged(stored.extras, {"acl": kept}))
+    replication.on_change(call, found, key, stored, "OBJECT_ACL")
     if found.notification is not None:
         notifications.notify(call, found, "ObjectAcl:Put", key, None, stored.etag, stored.version)
 

@@ -199,6 +199,11 @@ def _bucket_tags(call: Call, arn: str) -> dict[str, str]:
     return {name.lower(): value for name, value in bucket_tags.of_arn(call, arn).items()}
 
 
+def of_passing(call: Call, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a request that passes a role to S3."""
+    return {**of_request(call, params), "iam:PassedToService": "s3.amazonaws.com"}
+
+
 def _existing_tags(call: Call, arn: str, version: str | None = None, of: str = "") -> dict[str, str]:
     """The tags of the object that a decision is about: of a copy it is the source for one, the destination for another.
 

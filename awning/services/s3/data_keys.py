@@ -82,8 +82,13 @@ def unwrap(call: Call, bucket: int, raw_key: bytes, wrapped: bytes) -> bytes:
 
 
 def make(call: Call, kms_key: str, region: str, context: Mapping[str, str], sender: Sender | None) -> DataKey:
-    """Have KMS make a data key; it needs kms:GenerateDataKey. Raises the errors of KMS."""
-    made: DataKey = _ask(call, GenerateDataKeyFor(kms_key, call.account, region, "s3", context, sender))
+    """Have KMS make a data key; it needs kms:GenerateDataKey. Raises the errors of KMS.
+
+    The role as which replicas are written needs kms:Encrypt (S3 user guide, "Replicating encrypted objects").
+    """
+    by_role = call.authorise is None and call.principal.kind == "role"
+    action = "kms:Encrypt" if by_role else "kms:GenerateDataKey"
+    made: DataKey = _ask(call, GenerateDataKeyFor(kms_key, call.account, region, "s3", context, sender, action))
     return made
 
 

@@ -10,7 +10,19 @@ from typing import Any
 
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
-from awning.services.s3 import buckets, conditions, errors, history, locks, names, notifications, receiving, tables
+from awning.services.s3 import (
+    buckets,
+    conditions,
+    errors,
+    event_records,
+    history,
+    locks,
+    names,
+    notifications,
+    receiving,
+    replication,
+    tables,
+)
 from awning.services.s3.bucket_tables import Bucket
 from awning.services.s3.conditions import of_request
 from awning.services.s3.history import Removed
@@ -21,8 +33,6 @@ SLICE = 200
 """Keys deleted in one batch: a few milliseconds of statements."""
 SLICE_TOLD = 50
 """As many, where each is told to somebody, or leaves versions."""
-NOTHING_MD5 = "d41d8cd98f00b204e9800998ecf8427e"
-"""What events call a delete marker's ETag."""
 
 
 @operation(
@@ -86,10 +96,12 @@ def _delete_versioned(
     if if_match is not None:
         conditions.check_write(key, old[0] if old else None, if_match, None)
     marker = history.hide(call, bucket, raw_key, old is not None)
+    if bucket.settings is not None:
+        replication.on_marker(call, bucket, raw_key, marker.version)
     if bucket.notification is not None:
         told = None if marker.version == NULL else marker.version
         event = "ObjectRemoved:DeleteMarkerCreated"
-        notifications.notify(call, bucket, event, key, etag=NOTHING_MD5, version=told)
+        notifications.notify(call, bucket, event, key, etag=event_records.NOTHING_MD5, version=told)
     return marker
 
 

@@ -23,6 +23,12 @@ _FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
     "ObjectTagging": ("Put", "Delete"),
     "ObjectRestore": ("Post", "Completed", "Delete"),
     "LifecycleExpiration": ("Delete", "DeleteMarkerCreated"),
+    "Replication": (
+        "OperationFailedReplication",
+        "OperationMissedThreshold",
+        "OperationReplicatedAfterThreshold",
+        "OperationNotTracked",
+    ),
 }
 _SINGLE: Final = ("LifecycleTransition", "ObjectAcl:Put", "ReducedRedundancyLostObject")
 
@@ -31,10 +37,13 @@ MEANS: Final[Mapping[str, frozenset[str]]] = {
     **{f"s3:{family}:{kind}": frozenset({f"{family}:{kind}"}) for family, kinds in _FAMILIES.items() for kind in kinds},
     **{f"s3:{event}": frozenset({event}) for event in _SINGLE},
 }
-"""What a configuration may name, and the events that it means: all that can come about here. Lost objects never do."""
+"""What a configuration may name, and the events that it means: all that can come about here. Lost objects never do, nor is a
+replication ever not tracked."""
 
 _SEQUENCED: Final = ("ObjectCreated", "ObjectRemoved", "LifecycleExpiration")
-_VERSIONS: Final = {"ObjectCreated": "2.1", "ObjectRemoved": "2.1"}
+_VERSIONS: Final = {"ObjectCreated": "2.1", "ObjectRemoved": "2.1", "Replication": "2.2"}
+NOTHING_MD5: Final = "d41d8cd98f00b204e9800998ecf8427e"
+"""What events call a delete marker's ETag."""
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 

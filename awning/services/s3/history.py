@@ -86,6 +86,43 @@ def remove(
     return Removed(version, place.content is None)
 
 
+def receive(
+    call: Call,
+    bucket: Bucket,
+    key: bytes,
+    place: tuple[str | None, int],
+    row: tuple[int, int, str, int, str, int] | int,
+) -> bool:
+    """Put a version of another bucket (size, modified, etag, kind, class, content), or a delete marker (when it came), where its
+    (id, age) has its place among the key's; False where another version stands there. It is not there yet."""
+    db, number = call.db, bucket.bucket
+    version, age = place
+    newer = version_tables.versions_of(db, number, key, age - 1, 1)
+    if newer and newer[0].age == age:
+        return False
+    bucket_tables.next_sequence(db, number, -age)
+    newest = not _has_newer(call, number, key, age)
+    current = tables.etag_and_content(db, number, key) is not None
+    if newest and current:
+        version_tables.shelve(db, number, key)
+    if isinstance(row, int):
+        if newest:
+            version_tables.remove_current(db, number, key)
+        version_tables.insert_marker(db, number, key, age, version, row)
+    elif newest:
+        version_tables.put_current(db, number, key, age, version, row)
+    else:
+        version_tables.insert_older(db, number, key, age, version, row)
+    bucket_tables.tally(db, number, 1, 0 if isinstance(row, int) else row[0])
+    return True
+
+
+def _has_newer(call: Call, bucket: int, key: bytes, age: int) -> bool:
+    """Whether any version of a key is newer than an age."""
+    newest = version_tables.versions_of(call.db, bucket, key, version_tables.FIRST, 1)
+    return bool(newest) and newest[0].age < age
+
+
 def wanted(version: str, name: str = "versionId") -> tuple[str | None, int | None]:
     """Return the id and the age of a version that a request names, both None for the null version. `name`: of the argument.
 

@@ -10,13 +10,14 @@ from typing import Any, Final, NamedTuple
 from awning.kit.call import Call
 from awning.services.s3 import (
     bucket_tables,
-    deleting,
+    event_records,
     history,
     lifecycle,
     lifecycle_rules,
     lifecycle_tables,
     locks,
     notifications,
+    replication_rules,
     tables,
     upload_tables,
     version_ids,
@@ -98,11 +99,14 @@ def _treat_current(call: Call, place: Place, row: Row) -> int:
         tables.delete_object(call.db, call.blobs, bucket.bucket, row.key, (row.etag, row.content, row.size))
         _tell(call, bucket, "LifecycleExpiration:Delete", row, gone=True)
         return 1
-    done = _move(call, bucket, row, lifecycle_rules.move_due(rules, thing, call.now), current=True)
+    target = lifecycle_rules.move_due(rules, thing, call.now)
+    if (expired or target is not None) and _is_unfinished(call, row):
+        return 0
+    done = _move(call, bucket, row, target, current=True)
     if expired:
         marker = history.hide(call, bucket, row.key, current=True)
         told = None if marker.version == version_ids.NULL else marker.version
-        made = row._replace(version=told, etag=deleting.NOTHING_MD5)
+        made = row._replace(version=told, etag=event_records.NOTHING_MD5)
         _tell(call, bucket, "LifecycleExpiration:DeleteMarkerCreated", made, gone=True, etag=made.etag)
         done += 1
     return done
@@ -156,7 +160,11 @@ def _treat_older(call: Call, place: Place, row: Row, walk: Walk) -> tuple[int, i
         # The newest of its key, which has no current object: a delete marker.
         return _treat_marker(call, place, row), 0
     thing = _thing(call, rules, row, walk.since)
-    if lifecycle_rules.stale_gone(rules, thing, walk.newer, call.now) and not _protected(call, row):
+    gone = lifecycle_rules.stale_gone(rules, thing, walk.newer, call.now)
+    target = None if row.content is None else lifecycle_rules.stale_move_due(rules, thing, walk.newer, call.now)
+    if (gone or target is not None) and _is_unfinished(call, row):
+        return 0, 1
+    if gone and not _protected(call, row):
         version_tables.remove(call.db, bucket.bucket, row.key, row.age)
         if row.content is not None:
             tables.drop_content(call.db, call.blobs, row.content)
@@ -165,7 +173,7 @@ def _treat_older(call: Call, place: Place, row: Row, walk: Walk) -> tuple[int, i
         return 1 + _treat_left_over(call, place, row.key), 0
     if row.content is None:
         return 0, 1
-    return _move(call, bucket, row, lifecycle_rules.stale_move_due(rules, thing, walk.newer, call.now), False), 1
+    return _move(call, bucket, row, target, False), 1
 
 
 def _treat_left_over(call: Call, place: Place, key: bytes) -> int:
@@ -189,6 +197,13 @@ def _treat_marker(call: Call, place: Place, row: Row) -> int:
     bucket_tables.tally(call.db, number, -1, 0)
     _tell(call, place.bucket, "LifecycleExpiration:Delete", row, gone=True)
     return 1
+
+
+def _is_unfinished(call: Call, row: Row) -> bool:
+    """Say whether a version still is to be replicated (S3 user guide, "Getting replication status information")."""
+    return row.content is not None and replication_rules.unfinished(
+        lifecycle_tables.tags_and_extras(call.db, row.content)[1]
+    )
 
 
 def _protected(call: Call, row: Row) -> bool:

@@ -9,7 +9,20 @@ from typing import Any, Final
 
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
-from awning.services.s3 import buckets, conditions, errors, history, locks, names, objects, receiving, settings, tables
+from awning.services.s3 import (
+    buckets,
+    conditions,
+    errors,
+    history,
+    locks,
+    names,
+    objects,
+    receiving,
+    replication,
+    settings,
+    tables,
+)
+from awning.services.s3.bucket_tables import Bucket
 from awning.services.s3.conditions import of_lock, of_request
 from awning.services.s3.locks import Lock, Retention
 from awning.services.s3.tables import Object
@@ -79,17 +92,18 @@ def get_object_lock_configuration(call: Call, bucket: str, expected_bucket_owner
     return {"ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled", **shown}}
 
 
-def _locked(call: Call, bucket: str, owner: str | None, key: str, version: str | None) -> tuple[Object, Lock]:
-    """Return a version, and its lock. Raises InvalidRequest where its bucket has no object lock."""
+def _locked(call: Call, bucket: str, owner: str | None, key: str, version: str | None) -> tuple[Bucket, Object, Lock]:
+    """Return a bucket, a version of it, and that one's lock. Raises InvalidRequest where its bucket has no object lock."""
     found = buckets.find(call, bucket, owner)
     if locks.of_bucket(call, found) is None:
         raise errors.InvalidRequest("Bucket is missing Object Lock Configuration")
     _, stored = objects.unhidden(call, bucket, owner, key, version)
-    return stored, locks.of_extras(stored.extras)
+    return found, stored, locks.of_extras(stored.extras)
 
 
-def _keep(call: Call, stored: Object, lock: Lock) -> None:
+def _keep(call: Call, bucket: Bucket, key: str, stored: Object, lock: Lock) -> None:
     tables.set_extras(call.db, stored.content, locks.with_lock(stored.extras, lock))
+    replication.on_change(call, bucket, key, stored, "OBJECT_LOCK")
 
 
 @operation(
@@ -117,14 +131,14 @@ def put_object_retention(
         raise errors.MalformedXML
     if retention and retention["Mode"] not in (locks.GOVERNANCE, locks.COMPLIANCE):
         raise errors.MalformedXML
-    stored, lock = _locked(call, bucket, expected_bucket_owner, key, version_id)
+    found, stored, lock = _locked(call, bucket, expected_bucket_owner, key, version_id)
     wanted = None
     if retention:
         wanted = Retention(retention["Mode"], conditions.seconds(retention["RetainUntilDate"]))
         locks.check_future(call, wanted.until)
     if not lock.allows(wanted, call.now, bool(bypass_governance_retention)):
         raise locks.locked()
-    _keep(call, stored, lock._replace(retention=wanted))
+    _keep(call, found, key, stored, lock._replace(retention=wanted))
     return {}
 
 
@@ -133,7 +147,7 @@ def get_object_retention(
     call: Call, bucket: str, key: str, version_id: str | None = None, expected_bucket_owner: str | None = None
 ) -> dict[str, Any]:
     """Return until when a version is, or was, retained. Raises NoSuchObjectLockConfiguration."""
-    _, lock = _locked(call, bucket, expected_bucket_owner, key, version_id)
+    _, _, lock = _locked(call, bucket, expected_bucket_owner, key, version_id)
     if lock.retention is None:
         raise errors.NoSuchObjectLockConfiguration
     return {"Retention": {"Mode": lock.retention.mode, "RetainUntilDate": lock.retention.until}}
@@ -161,8 +175,8 @@ def put_object_legal_hold(
     status = (legal_hold or {}).get("Status")
     if status not in (locks.ON, "OFF"):
         raise errors.MalformedXML
-    stored, lock = _locked(call, bucket, expected_bucket_owner, key, version_id)
-    _keep(call, stored, lock._replace(hold=status))
+    found, stored, lock = _locked(call, bucket, expected_bucket_owner, key, version_id)
+    _keep(call, found, key, stored, lock._replace(hold=status))
     return {}
 
 
@@ -171,7 +185,7 @@ def get_object_legal_hold(
     call: Call, bucket: str, key: str, version_id: str | None = None, expected_bucket_owner: str | None = None
 ) -> dict[str, Any]:
     """Return whether a version is held. Raises NoSuchObjectLockConfiguration where it never was."""
-    _, lock = _locked(call, bucket, expected_bucket_owner, key, version_id)
+    _, _, lock = _locked(call, bucket, expected_bucket_owner, key, version_id)
     if lock.hold is None:
         raise errors.NoSuchObjectLockConfiguration
     return {"LegalHold": {"Status": lock.hold}}

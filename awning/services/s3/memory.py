@@ -10,6 +10,7 @@ from weakref import WeakSet
 import orjson
 
 from awning.auth.policy import Policy, compile_policy
+from awning.kit.compiled import Compiled
 from awning.kit.service import Guard
 from awning.services.s3 import bucket_tables
 from awning.services.s3.counting import Gathered, Meter
@@ -37,8 +38,8 @@ class Memory:
 
     `known` are buckets, and what they say about their users, by name, from committed state; whoever changes one clears them after
     the commit. `data_keys` follow from their names, or are good for a time. `readers` are the bodies under way that take one part
-    after another. `gathered` are the records of access logs that wait; `meters` what was counted of requests since the start, by
-    bucket's name and configuration's id.
+    after another. `trusts` are the trust policies of roles that replicate. `gathered` are the records of access logs that
+    wait; `meters` what was counted of requests since the start, by bucket's name and configuration's id.
     """
 
     def __init__(self, db: sqlite3.Connection) -> None:
@@ -49,6 +50,7 @@ class Memory:
         self.settings: dict[str, Settings] = {}
         self.data_keys = DataKeys()
         self.gathered = Gathered()
+        self.trusts = Compiled()
         self.meters: dict[tuple[str, str], Meter] = {}
 
     def keep_settings(self, id_: str, settings: Settings) -> None:

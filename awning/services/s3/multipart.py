@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from array import array
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -35,6 +36,7 @@ from awning.services.s3 import (
     part_ciphers,
     reading,
     receiving,
+    replication,
     storage_classes,
     tables,
     upload_tables,
@@ -43,6 +45,7 @@ from awning.services.s3.checksums import BY_NAME, Algorithm, Wanted
 from awning.services.s3.conditions import of_request, of_write
 from awning.services.s3.encryption_headers import Customer
 from awning.services.s3.receiving import Received
+from awning.services.s3.replication_rules import Rule
 from awning.services.s3.upload_tables import Part, Upload
 
 MOST_PARTS = 10_000
@@ -480,15 +483,21 @@ def publish_upload(
     conditions.check_write(key, old[0] if old else None, if_match, if_none_match)
     upload_tables.drop_parts(db, call.blobs, upload.content, plan.unused)
     now = int(call.now)
+    tags: bytes | None = None
+    rules: Sequence[Rule] = ()
     if found.settings is not None:
-        extras = tables.extras_of_content(db, upload.content)
-        tables.set_extras(db, upload.content, locks.on_new(call, found, locks.of_extras(extras), extras))
+        tags, extras = lifecycle_tables.tags_and_extras(db, upload.content)
+        extras = locks.on_new(call, found, locks.of_extras(extras), extras)
+        rules = replication.rules_for(call, found, raw_key, tags, upload.seal, upload.storage_class)
+        tables.set_extras(db, upload.content, replication.pending(extras, rules))
     row = (plan.size, now, plan.etag, upload.kind, upload.storage_class, upload.content)
     version = None
     if found.versioning is None:
         tables.put_object(db, call.blobs, found.bucket, raw_key, row, old)
     else:
         version = history.put(call, found, raw_key, row, old is not None)
+    if rules:
+        replication.send(call, found, raw_key, version, rules, "OBJECT_PUT")
     answer = {
         "asked": plan.asked,
         "etag": plan.etag,
@@ -496,7 +505,6 @@ def publish_upload(
         "version": version,
         "shown": encryption.shown(upload.seal),
     }
-    tags = lifecycle_tables.tags_and_extras(db, upload.content)[0] if found.settings is not None else None
     answer.update(lifecycle.expiration(call, found, raw_key, plan.size, now, tags))
     upload_tables.complete_upload(db, upload, plan.checksum, plan.layout, now, answer)
     if found.notification is not None:

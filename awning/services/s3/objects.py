@@ -5,7 +5,7 @@ An object becomes visible in one commit, after its body is on disk and its check
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -27,6 +27,7 @@ from awning.services.s3 import (
     notifications,
     owners,
     receiving,
+    replication,
     storage_classes,
     tables,
     version_ids,
@@ -37,6 +38,7 @@ from awning.services.s3.conditions import of_request, of_write
 from awning.services.s3.lists import Asked
 from awning.services.s3.locks import Lock
 from awning.services.s3.receiving import Received
+from awning.services.s3.replication_rules import Rule
 from awning.services.s3.tables import NewContent
 from awning.services.s3.version_tables import Marker
 
@@ -144,6 +146,10 @@ def publish(call: Call, write: Write, content: NewContent, event: str) -> Publis
     if found.settings is not None or lock is not None:
         locks.check_write(call, found, lock, verified)
         content = content._replace(extras=locks.on_new(call, found, lock, content.extras))
+    rules: Sequence[Rule] = ()
+    if found.settings is not None:
+        rules = replication.rules_for(call, found, raw_key, content.tags, content.seal, content.storage_class)
+        content = content._replace(extras=replication.pending(content.extras, rules))
     now = int(call.now)
     if found.versioning is None and old is not None and tables.replace_content(db, old[1], content):
         number = old[1]
@@ -155,6 +161,8 @@ def publish(call: Call, write: Write, content: NewContent, event: str) -> Publis
         tables.put_object(db, call.blobs, found.bucket, raw_key, row, old)
     else:
         version = history.put(call, found, raw_key, row, old is not None)
+    if rules:
+        replication.send(call, found, raw_key, version, rules, "OBJECT_PUT")
     if found.notification is not None:
         notifications.notify(call, found, event, key, content.size, content.etag, version)
     expires = lifecycle.expiration(call, found, raw_key, content.size, now, content.tags)
@@ -402,6 +410,7 @@ def put_object_tagging(
     tags = names.check_tags(tagging.get("TagSet", []), 10)
     found, stored = unhidden(call, bucket, expected_bucket_owner, key, version_id)
     tables.set_object_tags(call.db, stored.content, orjson.dumps(tags) if tags else None)
+    replication.on_change(call, found, key, stored, "OBJECT_TAGS")
     if found.notification is not None:
         notifications.notify(call, found, "ObjectTagging:Put", key, None, stored.etag, stored.version)
     return with_version({}, stored)
@@ -435,6 +444,7 @@ def delete_object_tagging(
     """Take all tags off an object."""
     found, stored = unhidden(call, bucket, expected_bucket_owner, key, version_id)
     tables.set_object_tags(call.db, stored.content, None)
+    replication.on_change(call, found, key, stored, "OBJECT_TAGS")
     if found.notification is not None:
         notifications.notify(call, found, "ObjectTagging:Delete", key, None, stored.etag, stored.version)
     return with_version({}, stored)

@@ -87,6 +87,7 @@ _OBJECT_ACTIONS = frozenset(
         "replicatedelete",
         "replicatetags",
         "bypassgovernanceretention",
+        "objectowneroverridetobucketowner",
     }
 )
 

@@ -27,6 +27,7 @@ from awning.services.s3 import (
     locks,
     names,
     objects,
+    replication,
     storage_classes,
     upload_tables,
 )
@@ -387,6 +388,7 @@ def get_object(
     result, first, end = _describe(found, call.now, range, part_number, checksum_mode)
     if found.extras is not None:
         result.update(locks.shown(call, bucket, key, found.extras))
+        result.update(replication.shown(found.extras))
     if place.settings is not None and version_id is None:
         result.update(lifecycle.expiration(call, place, names.key_bytes(key), found.size, found.modified, found.tags))
     disposition = (response_cache_control, response_content_disposition, response_content_encoding)
@@ -440,6 +442,7 @@ def head_object(
     result, _, _ = _describe(found, call.now, range, part_number, checksum_mode)
     if found.extras is not None:
         result.update(locks.shown(call, bucket, key, found.extras))
+        result.update(replication.shown(found.extras))
     if place.settings is not None and version_id is None:
         result.update(lifecycle.expiration(call, place, names.key_bytes(key), found.size, found.modified, found.tags))
     disposition = (response_cache_control, response_content_disposition, response_content_encoding)

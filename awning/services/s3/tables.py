@@ -227,6 +227,18 @@ def set_seal(db: sqlite3.Connection, content: int, seal: bytes) -> None:
     db.execute("UPDATE contents SET seal = ? WHERE content = ?", (seal, content))
 
 
+class Facts(NamedTuple):
+    """What is kept of a content besides its bytes."""
+
+    tags: bytes | None
+    seal: bytes | None
+    extras: bytes | None
+
+
+def facts_of(db: sqlite3.Connection, content: int) -> Facts:
+    return Facts._make(db.execute("SELECT tags, seal, extras FROM contents WHERE content = ?", (content,)).fetchone())
+
+
 def set_extras(db: sqlite3.Connection, content: int, extras: bytes | None) -> None:
     db.execute("UPDATE contents SET extras = ? WHERE content = ?", (extras, content))
 

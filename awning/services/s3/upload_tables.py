@@ -141,6 +141,18 @@ def complete_upload(
     )
 
 
+def insert_parts(
+    db: sqlite3.Connection, content: int, layout: bytes, parts: Iterable[tuple[Part, Stored, bytes]]
+) -> None:
+    """Give a content that has none all of its parts, each with its salt."""
+    db.execute("UPDATE contents SET layout = ? WHERE content = ?", (layout, content))
+    db.executemany(
+        "INSERT INTO parts (content, number, size, modified, md5, checksum, blob, body, salt)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        ((content, *part, *stored, salt) for part, stored, salt in parts),
+    )
+
+
 def abort_upload(db: sqlite3.Connection, id_: int, content: int) -> None:
     db.execute("DELETE FROM uploads WHERE id = ?", (id_,))
     tables.doom_content(db, content)

@@ -101,6 +101,22 @@ def insert_marker(db: sqlite3.Connection, bucket: int, key: bytes, age: int, ver
     )
 
 
+def insert_older(
+    db: sqlite3.Connection,
+    bucket: int,
+    key: bytes,
+    age: int,
+    version: str | None,
+    row: tuple[int, int, str, int, str, int],
+) -> None:
+    """As put_current(), for a version that is not the newest."""
+    db.execute(
+        "INSERT INTO versions (bucket, key, age, version, size, modified, etag, kind, class, content)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (bucket, key, age, version, *row),
+    )
+
+
 def place_of(db: sqlite3.Connection, bucket: int, key: bytes, version: str | None, age: int | None) -> Place | None:
     """Return where a version is. `age`: as its id tells it; None for the null version."""
     row = db.execute(

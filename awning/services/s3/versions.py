@@ -21,6 +21,7 @@ from awning.services.s3 import (
     names,
     owners,
     receiving,
+    settings,
     storage_classes,
     version_ids,
     version_tables,
@@ -57,6 +58,11 @@ def put_bucket_versioning(
     if status != history.ENABLED and locks.of_bucket(call, found) is not None:
         raise errors.InvalidBucketState(
             "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed."
+        )
+    if status != history.ENABLED and "replication" in settings.of(call, found):
+        raise errors.InvalidBucketState(
+            "A replication configuration is present on this bucket, so you cannot change the versioning state. To change the "
+            "versioning state, first delete the replication configuration."
         )
     bucket_tables.set_versioning(call.db, found.bucket, status)
     call.after(call.memory.known.clear)
