@@ -330,10 +330,11 @@ def test_an_unsigned_form_is_for_the_service_of_its_version(region: LiveRegion) 
         "POST",
         region.endpoint + "/",
         headers={"Content-Type": "application/x-www-form-urlencoded"},
-        data=b"Action=AssumeRoleWithWebIdentity&Version=2011-06-15",
+        data=b"Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=arn:aws:iam::000000000000:role/none"
+        b"&RoleSessionName=none&WebIdentityToken=none",
     )
     status, text = send(region, request)
-    assert (status, "AssumeRoleWithWebIdentity of sts" in text) == (501, True)
+    assert (status, "<Code>InvalidIdentityToken</Code>" in text) == (400, True)
 
 
 @pytest.mark.parametrize(

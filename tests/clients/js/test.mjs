@@ -34,7 +34,7 @@ async function objects() {
   for (const [PartNumber, size] of [[1, 5 << 20], [2, 1000]]) {
     const Body = Buffer.alloc(size, PartNumber);
     const part = await client.send(new s3.UploadPartCommand({ Bucket, Key: "large", UploadId, PartNumber, Body }));
-    Parts.push({ PartNumber, ETag: part.ETag, ChecksumCRC32: part.ChecksumCRC32 });
+    Parts.push({ PartNumber, ETag: part.ETag });
   }
   await client.send(
     new s3.CompleteMultipartUploadCommand({ Bucket, Key: "large", UploadId, MultipartUpload: { Parts } }));
