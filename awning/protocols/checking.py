@@ -274,7 +274,11 @@ def refuse(facts: Facts, found: list[Problem]) -> ServiceError:
     answers = [_answer(facts, problem) for problem in found]
     listed = [problem for problem, answer in zip(found, answers, strict=True) if answer is None]
     if listed and facts.invalid is not None:
-        told = "; ".join(f"{_shown(facts, p)} at '{p.path}' failed to satisfy constraint: {p.text}" for p in listed)
+        if facts.hashed:
+            listed.sort(key=lambda problem: _bucket(problem.path.partition(".")[0]))
+        told = "; ".join(
+            f"{_shown(facts, p)} at '{p.path}' failed to satisfy constraint: {_demanded(facts, p)}" for p in listed
+        )
         return facts.invalid.error(count=len(listed), s="" if len(listed) == 1 else "s", problems=told)
     problem, answer = found[0], answers[0]
     if answer is None:
@@ -296,10 +300,26 @@ def _answer(facts: Facts, problem: Problem) -> Answer | None:
     if answer is None and problem.rule == "required" and problem.shape.location is None and "." not in problem.path:
         answer = facts.answers.get(("required", "payload"))
     if answer is None and problem.rule == "pattern":
-        answer = facts.patterns.get(problem.shape.traits["pattern"])
+        pattern = problem.shape.traits["pattern"]
+        if pattern in facts.patterns:
+            return facts.patterns[pattern]
     if answer is None and not in_xml:
         answer = facts.answers.get((problem.rule, None))
     return answer
+
+
+def _bucket(text: str) -> int:
+    """Where a Java hash map of 16 buckets keeps a text."""
+    code = 0
+    for char in text:
+        code = (31 * code + ord(char)) & 0xFFFFFFFF
+    return (code ^ code >> 16) & 15
+
+
+def _demanded(facts: Facts, problem: Problem) -> str:
+    if problem.name in facts.never_null and problem.text.endswith("]"):
+        return problem.text[:-1] + ", Member must not be null]"
+    return problem.text
 
 
 def _shown(facts: Facts, problem: Problem) -> str:

@@ -40,7 +40,7 @@ class Facts:
     json_types: a code's name in `__type` where it differs. query_codes: a code's name in query replies and in
     `x-amzn-query-error`. statuses: the HTTP status of errors whose shape has none. answers: by (rule, member or None), where
     the rule is required, enum, pattern, length, range or type, or `xml` and one of these for what an XML body has;
-    `patterns`: by the pattern's text.
+    `patterns`: by the pattern's text, None for those that are listed.
     invalid: what the list of all violated constraints goes under; None answers each by itself.
     """
 
@@ -50,7 +50,7 @@ class Facts:
     query_codes: Mapping[str, str] = field(default_factory=dict)
     statuses: Mapping[str, int] = field(default_factory=dict)
     answers: Mapping[tuple[str, str | None], Answer] = field(default_factory=dict)
-    patterns: Mapping[str, Answer] = field(default_factory=dict)
+    patterns: Mapping[str, Answer | None] = field(default_factory=dict)
     invalid: Answer | None = None
     malformed: Answer = Answer("MalformedInput", "{reason}")
     unknown_operation: Answer = Answer("InvalidAction", "Could not find operation {operation} for version {version}")
@@ -59,6 +59,10 @@ class Facts:
     """A query request need not say which version of the API it means."""
     hides_values: bool = False
     """What is listed of a request's constraints does not repeat the values that broke them (IAM, since 2025)."""
+    hashed: bool = False
+    """It is listed in the order of a Java hash map of 16 buckets by member, not in the model's."""
+    never_null: frozenset[str] = frozenset()
+    """Lists of which it is told besides that their items must not be null."""
     milliseconds: bool = False
     """Timestamps in XML have milliseconds."""
     prolog: bytes = b""
@@ -116,7 +120,6 @@ def _rule(characters: str) -> Answer:
     return Answer("ValidationError", _NAME_RULE.replace("{set}", characters))
 
 
-_TAG_PATTERN = r"[\p{L}\p{Z}\p{N}_.:/=+\-@]+"
 _IAM = Facts(
     invalid=Answer("ValidationError", _CONSTRAINTS),
     answers={
@@ -153,13 +156,12 @@ _IAM = Facts(
             "ValidationError",
             "The specified value for {member} is invalid. It must contain only alphanumeric characters.",
         ),
-        _TAG_PATTERN: Answer(
-            "ValidationError",
-            "1 validation error detected: Value at '{member}' failed to satisfy constraint: Member must satisfy regular "
-            f"expression pattern: {_TAG_PATTERN}",
-        ),
+        r"[\p{L}\p{Z}\p{N}_.:/=+\-@]+": None,
+        r"v[1-9][0-9]*(\.[A-Za-z0-9-]*)?": None,
     },
     hides_values=True,
+    hashed=True,
+    never_null=frozenset({"TagKeys"}),
 )
 
 _STS = Facts(

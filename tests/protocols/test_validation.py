@@ -82,7 +82,37 @@ def test_a_tags_characters_are_told_by_their_pattern(models: dict[str, Model]) -
 def test_items_of_a_list_are_told_together(models: dict[str, Model]) -> None:
     wire = form_wire("iam", "UntagUser", UserName="a", **{"TagKeys.member.1": "ok", "TagKeys.member.2": "x" * 129})
     message = told(models["iam"], wire)[1]
-    assert "Value at 'tagKeys' failed to satisfy constraint: Member must satisfy constraint: [" in message
+    wanted = (
+        "1 validation error detected: Value at 'tagKeys' failed to satisfy constraint: Member must satisfy constraint: "
+        "[Member must have length less than or equal to 128, Member must have length greater than or equal to 1, Member "
+        r"must satisfy regular expression pattern: [\p{L}\p{Z}\p{N}_.:/=+\-@]+, Member must not be null]"
+    )
+    assert message == wanted
+    assert told(models["iam"], form_wire("iam", "UntagUser", UserName="a", **{"TagKeys.member.1": "no!"}))[1] == wanted
+
+
+def test_iam_lists_members_in_an_order_of_its_own(models: dict[str, Model]) -> None:
+    wire = form_wire(
+        "iam",
+        "UpdateAccountPasswordPolicy",
+        MaxPasswordAge="1096",
+        MinimumPasswordLength="129",
+        PasswordReusePrevention="25",
+    )
+    assert told(models["iam"], wire)[1] == (
+        "3 validation errors detected: Value at 'minimumPasswordLength' failed to satisfy constraint: Member must have "
+        "value less than or equal to 128; Value at 'passwordReusePrevention' failed to satisfy constraint: Member must "
+        "have value less than or equal to 24; Value at 'maxPasswordAge' failed to satisfy constraint: Member must have "
+        "value less than or equal to 1095"
+    )
+    wire = form_wire(
+        "iam",
+        "CreateOpenIDConnectProvider",
+        Url="b" * 256,
+        **{"ThumbprintList.member.1": "b" * 41, "ClientIDList.member.1": "b" * 256},
+    )
+    message = told(models["iam"], wire)[1]
+    assert message.index("'clientIDList'") < message.index("'thumbprintList'") < message.index("'url'")
 
 
 def test_iam_tells_patterns_in_its_own_words(models: dict[str, Model]) -> None:
