@@ -164,9 +164,14 @@ def _fault_of_resource(resource: str, place: str) -> MalformedPolicy | None:
         return MalformedPolicy(f"IAM resource {resource} cannot contain region information.", place)
     if vendor == "s3" and region and not path.startswith("accesspoint/"):
         return MalformedPolicy(f"Resource {resource} can not contain region information.", place)
-    if vendor == "iam" and path != "*" and not path.startswith(_IAM_PATHS) and not re.match(r"[a-z-]*[*?$]", path):
+    if (
+        vendor == "iam"
+        and path not in ("*", "root")
+        and not path.startswith(_IAM_PATHS)
+        and not re.match(r"[a-z-]*[*?$]", path)
+    ):
         return MalformedPolicy(
-            f'IAM resource path must either be "*" or start with {", ".join(_IAM_PATHS)}.',
+            f'IAM resource path must either be "*", root, or start with {", ".join(_IAM_PATHS)}.',
             place,
         )
     return None

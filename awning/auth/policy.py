@@ -253,12 +253,16 @@ def compile_policy(
 def _load(document: str | Mapping[str, Any], kind: Kind) -> Mapping[str, Any]:
     if not isinstance(document, str):
         return document
+    none = "Policies must be valid JSON and the first byte must be '{'"
+    if kind == "trust":
+        none = "This policy contains invalid Json"
     try:
         found = json.loads(document, object_pairs_hook=_without_twins, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
-        raise MalformedPolicy(_by_kind(kind, "Policies must be valid JSON and the first byte must be '{'")) from None
+    except (ValueError, RecursionError) as error:
+        at = f"line {error.lineno} column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise MalformedPolicy(_by_kind(kind, none), at) from None
     if not isinstance(found, dict):
-        raise MalformedPolicy(_by_kind(kind, "Policies must be valid JSON and the first byte must be '{'"))
+        raise MalformedPolicy(_by_kind(kind, none), "line 1 column 1")
     return found
 
 
@@ -402,18 +406,14 @@ class _Reader:
             if self.kind in ("resource", "key") and not re.fullmatch(r"\*|[^:]+:[A-Za-z0-9*?_-]+", action):
                 raise self.error("Policy has invalid action", name)
             if self.kind == "trust" and not _is_trust_action(action):
-                raise self.error(
-                    "Trust Policy statement actions can only be sts:AssumeRole, sts:AssumeRoleWithSAML,  and "
-                    "sts:AssumeRoleWithWebIdentity",
-                    name,
-                )
+                raise self.error("AssumeRole policy may only specify STS AssumeRole actions.", name)
         return actions, name == "NotAction"
 
     def read_resources(self) -> tuple[list[str], bool]:
         name = self.one_of("Resource", "NotResource")
         if self.kind == "trust":
             if name is not None:
-                raise self.error(f"Has prohibited field {name}.", name)
+                raise self.error(f"Has prohibited field {name}", name)
             return [], False
         if name is None and self.kind in GUARDS and not self.needs_resource:
             return [], False

@@ -10,9 +10,19 @@ ServiceError
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from awning.protocols.errors import ServiceError
 
-__all__ = ["AccessDenied", "InternalFailure", "NotImplementedHere", "RegionReset", "ServiceError", "ServiceUnavailable"]
+__all__ = [
+    "AccessDenied",
+    "InternalFailure",
+    "NotImplementedHere",
+    "RegionReset",
+    "ServiceError",
+    "ServiceUnavailable",
+    "positioned",
+]
 
 
 class NotImplementedHere(ServiceError):
@@ -51,3 +61,11 @@ class RegionReset(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("The region was reset while this request was under way.")
+
+
+def positioned(error: ServiceError, position: str) -> ServiceError:
+    """The error, with the place in a document where the fault is as a header of its reply, X-Awning-Position: clients
+    compare messages with those of AWS, which name no place."""
+    if position:
+        error.headers = ((b"X-Awning-Position", quote(position, safe="[]:/= ,").encode()),)
+    return error

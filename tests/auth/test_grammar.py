@@ -83,8 +83,9 @@ def compiled(*statements: Any, version: str | None = "2012-10-17", **policy: Any
         ),
         (
             [given(Resource="arn:aws:iam:::b")],
-            'IAM resource path must either be "*" or start with user/, federated-user/, role/, group/, instance-profile/, '
-            "mfa/, server-certificate/, policy/, sms-mfa/, saml-provider/, oidc-provider/, report/, access-report/.",
+            'IAM resource path must either be "*", root, or start with user/, federated-user/, role/, group/, '
+            "instance-profile/, mfa/, server-certificate/, policy/, sms-mfa/, saml-provider/, oidc-provider/, "
+            "report/, access-report/.",
         ),
         ([given(Action="invalid", Resource=None)], PREFACED),
         ([given(Action=None, NotAction="")], PREFACED),
@@ -123,6 +124,7 @@ def test_the_old_version_comes_after_the_syntax_and_before_all_else():
         given(Resource="arn:aws:word"),
         given(Resource="arn:aws:iam:::user/b"),
         given(Resource="arn:aws:iam::*:user/${aws:username}"),
+        given(Resource="arn:aws:iam::123456789012:root"),
         given(Resource="arn:aws:rds:region:*:*"),
         given(Resource="arn:aws:s3:us-west-2:123456789012:accesspoint/a/object/*"),
         given(Resource=[BUCKET, "*"]),

@@ -37,7 +37,11 @@ def test_one_statement_or_a_list_of_them():
     "text", ["", "[]", "null", "{", '{"Statement": NaN}', '{"Version": "x", "Version": "y"}', "[" * 100000]
 )
 def test_what_is_no_json_object_is_refused(text):
-    for kind, words in (("identity", "Syntax errors in policy."), ("resource", "Policies must be valid JSON")):
+    for kind, words in (
+        ("identity", "Syntax errors in policy."),
+        ("resource", "Policies must be valid JSON"),
+        ("trust", "This policy contains invalid Json"),
+    ):
         with pytest.raises(MalformedPolicy, match=words):
             compile_policy(text, id="p", kind=kind)
 
@@ -108,7 +112,10 @@ def test_a_resource_policy_is_refused_in_s3s_words(changes, message):
 def test_a_trust_policy_names_no_resources_and_must_name_principals():
     trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ec2.amazonaws.com"}}
     compile_policy({"Statement": trust}, id="p", kind="trust")
-    assert refused({**trust, "Resource": "*"}, "trust").message == "Has prohibited field Resource."
+    assert refused({**trust, "Resource": "*"}, "trust").message == "Has prohibited field Resource"
+    assert refused({**trust, "Action": "s3:GetObject"}, "trust").message == (
+        "AssumeRole policy may only specify STS AssumeRole actions."
+    )
     assert refused(changed(trust, Principal=None), "trust").message == "Missing required field Principal"
 
 

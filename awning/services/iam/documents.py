@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from awning.auth.policy import MalformedPolicy, compile_policy
 from awning.kit.call import Call
+from awning.kit.errors import positioned
 from awning.services.iam import tables
 from awning.services.iam.errors import LimitExceeded, MalformedPolicyDocument, ValidationError
 from awning.services.iam.quotas import MANAGED_POLICY_CHARACTERS, TRUST_POLICY_CHARACTERS
@@ -34,7 +35,7 @@ def check_identity(call: Call, document: str, newest: bool = False) -> None:
     try:
         compile_policy(document, id="the policy", kind="identity", newest=newest)
     except MalformedPolicy as error:
-        raise MalformedPolicyDocument(error.message) from error
+        raise positioned(MalformedPolicyDocument(error.message), error.position) from error
 
 
 def check_managed(call: Call, document: str) -> None:
@@ -53,7 +54,7 @@ def check_trust(call: Call, document: str) -> None:
     try:
         compiled = compile_policy(document, id="the trust policy", kind="trust")
     except MalformedPolicy as error:
-        raise MalformedPolicyDocument(error.message) from error
+        raise positioned(MalformedPolicyDocument(error.message), error.position) from error
     if characters(document) > TRUST_POLICY_CHARACTERS:
         raise LimitExceeded(f"Cannot exceed quota for ACLSizePerRole: {TRUST_POLICY_CHARACTERS}")
     for principal in _principals(compiled.document):

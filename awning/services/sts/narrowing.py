@@ -13,7 +13,7 @@ from typing import Final
 from awning.auth.policy import MalformedPolicy, compile_policy
 from awning.contracts import FindPolicyText, RoleFacts
 from awning.kit.call import Call
-from awning.kit.errors import AccessDenied
+from awning.kit.errors import AccessDenied, positioned
 from awning.services.sts.errors import (
     InvalidParameterValue,
     MalformedPolicyDocument,
@@ -71,7 +71,7 @@ def check_policies(call: Call, account: str, policy: str | None, policy_arns: Se
         try:
             compile_policy(policy, id="session policy", kind="session")
         except MalformedPolicy as error:
-            raise MalformedPolicyDocument(error.message) from error
+            raise positioned(MalformedPolicyDocument(error.message), error.position) from error
     if len(arns) > _POLICY_ARNS:
         raise ValidationError(
             f"A session can have at most {_POLICY_ARNS} managed session policies; these are {len(arns)}."
