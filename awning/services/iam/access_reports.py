@@ -17,6 +17,7 @@ from awning.kit.operation import Needs, Params, operation
 from awning.services.iam import lookup, managed, resource_tables, tables
 from awning.services.iam.errors import InvalidInput, NoSuchEntity
 from awning.services.iam.pages import page_of
+from awning.services.iam.quotas import LARGEST_PAGE
 from awning.services.iam.resource_tables import Resource
 from awning.services.iam.tables import Entity
 from awning.services.iam.turns import next_turn
@@ -53,7 +54,7 @@ async def generate_service_last_accessed_details(
     call: Call, arn: str, granularity: str = "SERVICE_LEVEL"
 ) -> dict[str, Any]:
     """Report when a user, a role, a group's users, or all who have a policy last used each service that it opens."""
-    entities, texts = _subjects(call, arn)
+    entities, texts = await _subjects(call, arn)
     services = sorted({service for text in texts for service in _services(text)})
     used: dict[str, dict[str, tuple[float, str]]] = {service: {} for service in services}
     for start in range(0, len(entities), _SLICE):
@@ -70,9 +71,7 @@ async def generate_service_last_accessed_details(
 
 
 def _store(call: Call, facts: dict[str, Any]) -> str:
-    for old in resource_tables.listed(call.db, call.account, _JOB):
-        if old.created < call.now - _JOBS_KEPT:
-            resource_tables.remove(call.db, old.row)
+    resource_tables.remove_older(call.db, call.account, _JOB, call.now - _JOBS_KEPT)
     job = call.new_id()
     resource_tables.add(call.db, Resource(0, call.account, _JOB, job, "/", "", call.now, facts=facts))
     return job
@@ -165,18 +164,32 @@ def _entity(call: Call, arn: str) -> Entity | None:
     return found
 
 
-def _subjects(call: Call, arn: str) -> tuple[list[Entity], list[str]]:
+async def _subjects(call: Call, arn: str) -> tuple[list[Entity], list[str]]:
     """Whose uses an ARN asks for, and the policies by which they may use services. Raises InvalidInput, NoSuchEntity."""
     entity = _entity(call, arn)
     if entity is not None:
-        entities = tables.members_of(call.db, entity.row) if entity.kind == "group" else [entity]
+        entities = await _members(call, entity) if entity.kind == "group" else [entity]
         return entities, [text for _, text in _policies(call, entity)]
     policy = lookup.policy(call, arn)
+    text = lookup.document(call, policy)
     found: dict[int, Entity] = {}
-    for one in tables.users_of_policy(call.db, call.account, policy.arn, boundary=False):
-        members = tables.members_of(call.db, one.row) if one.kind == "group" else [one]
-        found |= {member.row: member for member in members}
-    return list(found.values()), [lookup.document(call, policy)]
+    after = ""
+    while users := tables.users_of_policy(call.db, call.account, policy.arn, False, after=after, limit=LARGEST_PAGE):
+        after = f"{users[-1].kind}/{users[-1].name.lower()}"
+        for one in users:
+            members = await _members(call, one) if one.kind == "group" else [one]
+            found |= {member.row: member for member in members}
+        await next_turn()
+    return list(found.values()), [text]
+
+
+async def _members(call: Call, group: Entity) -> list[Entity]:
+    """A group's members, read page by page, so that no other request waits for them."""
+    found: list[Entity] = []
+    while users := tables.members_of(call.db, group.row, found[-1].name.lower() if found else "", LARGEST_PAGE):
+        found += users
+        await next_turn()
+    return found
 
 
 def _policies(call: Call, entity: Entity) -> Iterator[tuple[dict[str, Any], str]]:

@@ -22,6 +22,7 @@ from awning.services.iam.quotas import (
     INLINE_CHARACTERS,
     INSTANCE_PROFILES,
     MANAGED_POLICY_CHARACTERS,
+    PAGE,
     POLICY_VERSIONS,
     SERVER_CERTIFICATES,
     SIGNING_CERTIFICATES_PER_USER,
@@ -130,7 +131,7 @@ def get_account_authorization_details(
                 for name, item in _items(call, number, behind if str(number) == start else "", limit):
                     yield number, name, item
 
-    found, more = page(marker, max_items, lambda item: f"{item[0]}/{item[1]}", fetch)
+    found, more = page(marker, max_items, lambda item: f"{item[0]}/{item[1]}", fetch, PAGE)
     result: dict[str, Any] = {name: [] for name in _MEMBERS}
     for number, _, item in found:
         result[_MEMBERS[number]].append(_describe(call, item))
@@ -144,7 +145,8 @@ def _items(call: Call, number: int, after: str, limit: int) -> Iterable[tuple[st
         entities = tables.list_entities(call.db, call.account, kind, "/", after, limit)
         return [(entity.name.lower(), entity) for entity in entities]
     if number == 3:
-        return [(policy.name.lower(), policy) for policy in tables.list_policies(call.db, call.account, after)]
+        own = tables.list_policies(call.db, call.account, after, limit)
+        return [(policy.name.lower(), policy) for policy in own]
     return [(policy.name, lookup.counted(call, policy)) for policy in managed.every() if policy.name > after]
 
 

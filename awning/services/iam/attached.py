@@ -8,7 +8,7 @@ from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
 from awning.services.iam import lookup, tables
 from awning.services.iam.errors import LimitExceeded, NoSuchEntity
-from awning.services.iam.pages import page_of
+from awning.services.iam.pages import page, page_of
 from awning.services.iam.quotas import ATTACHED_POLICIES
 from awning.services.iam.tables import Entity, Kind
 
@@ -76,7 +76,7 @@ def list_attached_group_policies(
 @operation(
     Needs("iam:ListEntitiesForPolicy", lookup.policy_arn),
     reads=True,
-    honours={"entity_filter": {"User", "Role", "Group"}, "policy_usage_filter": ALL},
+    honours={"entity_filter": ALL, "policy_usage_filter": ALL},
     context=lookup.conditions,
 )
 def list_entities_for_policy(
@@ -89,15 +89,17 @@ def list_entities_for_policy(
     max_items: int | None = None,
 ) -> dict[str, Any]:
     """List the users, roles and groups that have a policy attached, or as their permissions boundary."""
-    policy = lookup.policy(call, policy_arn)
-    entities = [
-        entity
-        for entity in tables.users_of_policy(
-            call.db, call.account, policy.arn, boundary=policy_usage_filter == "PermissionsBoundary"
-        )
-        if entity.path.startswith(path_prefix) and (entity_filter is None or entity.kind == entity_filter.lower())
-    ]
-    found, more = page_of(entities, marker, max_items, lambda entity: f"{entity.kind}/{entity.name.lower()}")
+    policy = lookup.policy(call, policy_arn, f"Policy {policy_arn} does not exist or is not attachable.")
+    boundary = policy_usage_filter == "PermissionsBoundary"
+    kind = entity_filter.lower() if entity_filter is not None else None
+    found, more = page(
+        marker,
+        max_items,
+        lambda entity: f"{entity.kind}/{entity.name.lower()}",
+        lambda after, limit: tables.users_of_policy(
+            call.db, call.account, policy.arn, boundary, kind, path_prefix, after, limit
+        ),
+    )
 
     def of(kind: Kind) -> list[dict[str, str]]:
         title = kind.capitalize()

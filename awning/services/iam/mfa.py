@@ -23,7 +23,7 @@ from awning.services.iam.errors import (
     NoSuchEntity,
 )
 from awning.services.iam.names import check_name, check_path, read_tags, write_tags
-from awning.services.iam.pages import page_of
+from awning.services.iam.pages import page, page_of
 from awning.services.iam.quotas import MFA_DEVICES_PER_USER
 from awning.services.iam.resource_tables import Resource
 from awning.services.iam.tables import Entity
@@ -104,11 +104,13 @@ def list_virtual_mfa_devices(
 ) -> dict[str, Any]:
     """List the account's devices, those that are somebody's or nobody's, or all."""
 
-    def wanted(device: Resource) -> bool:
-        return assignment_status == "Any" or (device.owner is not None) == (assignment_status == "Assigned")
-
-    devices = (device for device in resource_tables.listed(call.db, call.account, "mfa") if wanted(device))
-    found, more = page_of(devices, marker, max_items, lambda device: device.name.lower())
+    taken = None if assignment_status == "Any" else assignment_status == "Assigned"
+    found, more = page(
+        marker,
+        max_items,
+        lambda device: device.name.lower(),
+        lambda after, limit: resource_tables.listed(call.db, call.account, "mfa", "/", after, limit, taken),
+    )
     return {"VirtualMFADevices": [_describe(call, device) for device in found], **more}
 
 

@@ -17,15 +17,19 @@ T = TypeVar("T")
 
 
 def page(
-    marker: str | None, max_items: int | None, key: Callable[[T], str], fetch: Callable[[str, int], Iterable[T]]
+    marker: str | None,
+    max_items: int | None,
+    key: Callable[[T], str],
+    fetch: Callable[[str, int], Iterable[T]],
+    most: int = LARGEST_PAGE,
 ) -> tuple[list[T], dict[str, Any]]:
-    """Return a page's items, and its IsTruncated and Marker.
+    """Return a page's items, at most `most`, and its IsTruncated and Marker.
 
     `fetch(after, limit)` gives items in the order of their keys, those behind `after` only; it may give more than
     `limit`.
     Raises ValidationError for a marker that is none of ours.
     """
-    size = min(max_items or PAGE, LARGEST_PAGE)
+    size = min(max_items or PAGE, most)
     found: list[T] = []
     for item in fetch(_read(marker) if marker is not None else "", size + 1):
         if len(found) == size:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from types import MappingProxyType
 from typing import Any, Final
 
 from awning.kit.call import Call
@@ -17,6 +18,7 @@ from awning.services.iam.quotas import ENTITIES_PER_ACCOUNT, POLICY_VERSIONS
 from awning.services.iam.tables import Policy, Version
 
 _VERSION: Final = re.compile(r"v([1-9][0-9]*)")
+_USES: Final = MappingProxyType({"PermissionsPolicy": "attached", "PermissionsBoundary": "bounding"})
 
 
 def describe(policy: Policy, whole: bool = True) -> dict[str, Any]:
@@ -70,7 +72,8 @@ def create_policy(
         call.now, call.now, 1, 1,
     )  # fmt: skip
     tables.add_policy(call.db, policy, policy_document)
-    return {"Policy": describe(policy)}
+    made = describe(policy, whole=False)
+    return {"Policy": made | ({"Tags": write_tags(policy.tags)} if policy.tags else {})}
 
 
 @operation(Needs("iam:GetPolicy", lookup.policy_arn), reads=True, context=lookup.conditions)
@@ -93,18 +96,20 @@ def list_policies(
 ) -> dict[str, Any]:
     """List the account's managed policies by name, then AWS's own; `scope` is All, AWS or Local."""
 
-    def fetch(after: str, limit: int) -> Iterable[Policy]:
-        if scope != "AWS" and not after.startswith("aws/"):
-            yield from tables.list_policies(call.db, call.account, after.removeprefix("0/"))
-        if scope != "Local":
-            yield from (lookup.counted(call, policy) for policy in managed.every() if _key(policy) > after)
+    use = _USES[policy_usage_filter] if policy_usage_filter is not None else "used" if only_attached else ""
 
     def wanted(policy: Policy) -> bool:
-        uses = {"PermissionsPolicy": policy.attached, "PermissionsBoundary": policy.bounding}
-        used = policy.attached + policy.bounding if policy_usage_filter is None else uses[policy_usage_filter]
-        return policy.path.startswith(path_prefix) and (used > 0 or not (only_attached or policy_usage_filter))
+        uses = {"": True, "attached": policy.attached, "bounding": policy.bounding}
+        return policy.path.startswith(path_prefix) and bool(uses.get(use, policy.attached or policy.bounding))
 
-    found, more = page(marker, max_items, _key, lambda after, limit: filter(wanted, fetch(after, limit)))
+    def fetch(after: str, limit: int) -> Iterable[Policy]:
+        if scope != "AWS" and not after.startswith("aws/"):
+            yield from tables.list_policies(call.db, call.account, after.removeprefix("0/"), limit, path_prefix, use)
+        if scope != "Local":
+            own = (lookup.counted(call, policy) for policy in managed.every() if _key(policy) > after)
+            yield from filter(wanted, own)
+
+    found, more = page(marker, max_items, _key, fetch)
     return {"Policies": [describe(policy, whole=False) for policy in found], **more}
 
 
@@ -144,7 +149,7 @@ def create_policy_version(
 @operation(Needs("iam:GetPolicyVersion", lookup.policy_arn), reads=True, context=lookup.conditions)
 def get_policy_version(call: Call, policy_arn: str, version_id: str) -> dict[str, Any]:
     """Return one version with its document."""
-    policy = lookup.policy(call, policy_arn)
+    policy = lookup.policy(call, policy_arn, _no_version(policy_arn, version_id))
     version = _version(call, policy, version_id)
     return {"PolicyVersion": {"Document": encode(version.document), **describe_version(policy, version)}}
 
@@ -164,23 +169,23 @@ def list_policy_versions(
 @operation(Needs("iam:SetDefaultPolicyVersion", lookup.policy_arn), context=lookup.conditions)
 def set_default_policy_version(call: Call, policy_arn: str, version_id: str) -> None:
     """Put another version into effect."""
-    policy = _own(call, policy_arn)
+    policy = _own(call, policy_arn, _no_version(policy_arn, version_id))
     tables.set_default_version(call.db, policy.row, _version(call, policy, version_id).number, call.now)
 
 
 @operation(Needs("iam:DeletePolicyVersion", lookup.policy_arn), context=lookup.conditions)
 def delete_policy_version(call: Call, policy_arn: str, version_id: str) -> None:
     """Delete a version that is not the default."""
-    policy = _own(call, policy_arn)
+    policy = _own(call, policy_arn, _no_version(policy_arn, version_id))
     version = _version(call, policy, version_id)
     if version.number == policy.default_version:
         raise DeleteConflict("Cannot delete the default version of a policy.")
     tables.remove_version(call.db, policy.row, version.number)
 
 
-def _own(call: Call, arn: str) -> Policy:
+def _own(call: Call, arn: str, missing: str | None = None) -> Policy:
     """The account's own policy; those of AWS are nobody's to change."""
-    policy = lookup.policy(call, arn)
+    policy = lookup.policy(call, arn, missing)
     if policy.account == "aws":
         raise ValidationError(f"Policy {arn} is managed by AWS and cannot be changed.")
     return policy
@@ -197,8 +202,12 @@ def _version(call: Call, policy: Policy, version_id: str) -> Version:
     own = managed.find(policy.arn)
     found = tables.find_version(call.db, policy.row, number) if own is None else own[1] if number == 1 else None
     if found is None:
-        raise NoSuchEntity(f"Policy {policy.arn} version {version_id} does not exist or is not attachable.")
+        raise NoSuchEntity(_no_version(policy.arn, version_id))
     return found
+
+
+def _no_version(arn: str, version_id: str) -> str:
+    return f"Policy {arn} version {version_id} does not exist or is not attachable."
 
 
 def describe_version(policy: Policy, version: Version) -> dict[str, Any]:

@@ -101,12 +101,20 @@ def find_by_arn(db: sqlite3.Connection, arn: str) -> Resource | None:
 
 
 def listed(
-    db: sqlite3.Connection, account: str, kind: str, prefix: str = "/", after: str = "", limit: int = -1
+    db: sqlite3.Connection,
+    account: str,
+    kind: str,
+    prefix: str = "/",
+    after: str = "",
+    limit: int = -1,
+    taken: bool | None = None,
 ) -> list[Resource]:
-    """Up to `limit` whose path begins with `prefix`, by folded name, beginning behind `after`."""
+    """Up to `limit` whose path begins with `prefix`, by folded name, beginning behind `after`; with `taken` only those that
+    belong to somebody, or to nobody."""
+    owner = "" if taken is None else f" AND owner IS {'NOT ' if taken else ''}NULL"
     rows = db.execute(
         f"SELECT {_RESOURCE} FROM resources WHERE account = ? AND kind = ? AND folded > ? AND substr(path, 1, ?) = ?"
-        " ORDER BY folded LIMIT ?",
+        f"{owner} ORDER BY folded LIMIT ?",
         (account, kind, after, len(prefix), prefix, limit),
     ).fetchall()
     return [_resource(row) for row in rows]
@@ -189,6 +197,11 @@ def rename(db: sqlite3.Connection, row: int, name: str, path: str) -> None:
 
 def remove(db: sqlite3.Connection, row: int) -> None:
     db.execute("DELETE FROM resources WHERE row = ?", (row,))
+
+
+def remove_older(db: sqlite3.Connection, account: str, kind: str, before: float) -> None:
+    """Delete an account's of a kind that were created before a time."""
+    db.execute("DELETE FROM resources WHERE account = ? AND kind = ? AND created < ?", (account, kind, before))
 
 
 # Aliases of accounts

@@ -69,9 +69,7 @@ def delete_service_linked_role(call: Call, role_name: str) -> dict[str, Any]:
     for arn in tables.attached_policies(call.db, role.row):
         tables.detach(call.db, role.row, arn)
     tables.remove_entity(call.db, role.row)
-    for old in resource_tables.listed(call.db, call.account, _TASK):
-        if old.created < call.now - _TASKS_KEPT:
-            resource_tables.remove(call.db, old.row)
+    resource_tables.remove_older(call.db, call.account, _TASK, call.now - _TASKS_KEPT)
     task = f"task{role.path}{role.name}/{call.new_id()}"
     resource_tables.add(call.db, Resource(0, call.account, _TASK, task, "/", "", call.now))
     return {"DeletionTaskId": task}

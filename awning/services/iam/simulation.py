@@ -23,9 +23,12 @@ from awning.services.iam.errors import InvalidInput
 from awning.services.iam.offers import principal_of
 from awning.services.iam.pages import page
 from awning.services.iam.positions import span_of_statement
+from awning.services.iam.turns import next_turn
 
 _ACTION: Final = re.compile(r"[A-Za-z0-9-]+:[A-Za-z0-9]+")
 _VARIABLE: Final = re.compile(r"\$\{([A-Za-z0-9-]+:[^},]+?)\s*(?:,[^}]*)?\}")
+_SLICE: Final = 20
+"""Evaluations at once: about 2 ms."""
 _DENIED: Final = frozenset({Why.DENIED_BY_IDENTITY, Why.DENIED_BY_BOUNDARY, Why.DENIED_BY_RESOURCE})
 
 
@@ -40,8 +43,8 @@ class _Case:
     context: Mapping[str, Any]
 
 
-@operation(Needs("iam:SimulateCustomPolicy", "*"), reads=True, honours={"context_entries": ALL})
-def simulate_custom_policy(
+@operation(Needs("iam:SimulateCustomPolicy", "*"), honours={"context_entries": ALL})
+async def simulate_custom_policy(
     call: Call,
     policy_input_list: list[str],
     action_names: list[str],
@@ -63,7 +66,7 @@ def simulate_custom_policy(
         principal, {}, policy_input_list, permissions_boundary_policy_input_list, resource_policy, resource_owner,
         context_entries,
     )  # fmt: skip
-    return _simulate(case, action_names, resource_arns, max_items, marker)
+    return await _simulate(case, action_names, resource_arns, max_items, marker)
 
 
 def _source_arn(call: Call, params: Params) -> str:
@@ -71,8 +74,8 @@ def _source_arn(call: Call, params: Params) -> str:
     return value
 
 
-@operation(Needs("iam:SimulatePrincipalPolicy", _source_arn), reads=True, honours={"context_entries": ALL})
-def simulate_principal_policy(
+@operation(Needs("iam:SimulatePrincipalPolicy", _source_arn), honours={"context_entries": ALL})
+async def simulate_principal_policy(
     call: Call,
     policy_source_arn: str,
     action_names: list[str],
@@ -96,7 +99,7 @@ def simulate_principal_policy(
         principal, texts, policy_input_list or (), permissions_boundary_policy_input_list, resource_policy,
         resource_owner, context_entries,
     )  # fmt: skip
-    return _simulate(case, action_names, resource_arns, max_items, marker)
+    return await _simulate(case, action_names, resource_arns, max_items, marker)
 
 
 @operation(Needs("iam:GetContextKeysForCustomPolicy", "*"), reads=True)
@@ -185,10 +188,10 @@ def _compile(text: str, id: str, kind: Kind) -> Policy:
         raise InvalidInput(f"Invalid Input {id}: {error}") from error
 
 
-def _simulate(
+async def _simulate(
     case: _Case, actions: Sequence[str], resources: Sequence[str] | None, max_items: int | None, marker: str | None
 ) -> dict[str, Any]:
-    """Decide page by page: only what is shown is worked out."""
+    """Decide page by page: only what is shown is worked out, and other requests have their turn meanwhile."""
     for action in actions:
         if not _ACTION.fullmatch(action):
             raise InvalidInput(f"Invalid action name: {action}. It must be a service's prefix and an operation.")
@@ -199,7 +202,12 @@ def _simulate(
         return ((number, *pairs[number]) for number in range(start, min(start + limit, len(pairs))))
 
     found, more = page(marker, max_items, lambda item: str(item[0]), fetch)
-    return {"EvaluationResults": [_evaluate(case, action, resource) for _, action, resource in found], **more}
+    results = []
+    for number, action, resource in found:
+        results.append(_evaluate(case, action, resource))
+        if number % _SLICE == 0:
+            await next_turn()
+    return {"EvaluationResults": results, **more}
 
 
 def _evaluate(case: _Case, action: str, resource: str) -> dict[str, Any]:

@@ -380,6 +380,17 @@ _USES = (
     " (SELECT COUNT(*) FROM entities e WHERE e.account = p.account AND e.boundary = p.arn)"
 )
 
+_ATTACHED = "EXISTS (SELECT 1 FROM attachments a WHERE a.account = p.account AND a.policy = p.arn)"
+_BOUNDING = "EXISTS (SELECT 1 FROM entities e WHERE e.account = p.account AND e.boundary = p.arn)"
+_IN_USE: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "": "",
+        "attached": f" AND {_ATTACHED}",
+        "bounding": f" AND {_BOUNDING}",
+        "used": f" AND ({_ATTACHED} OR {_BOUNDING})",
+    }
+)
+
 
 def _policy(row: tuple[Any, ...]) -> Policy:
     values = list(row)
@@ -399,10 +410,17 @@ def policy_named(db: sqlite3.Connection, account: str, name: str) -> Policy | No
     return _policy(row) if row else None
 
 
-def list_policies(db: sqlite3.Connection, account: str, after: str) -> list[Policy]:
-    """An account's policies behind the folded name `after`, at most its quota of 1,500."""
+def list_policies(
+    db: sqlite3.Connection, account: str, after: str, limit: int, prefix: str = "/", use: str = ""
+) -> list[Policy]:
+    """Up to `limit` of an account's policies whose path begins with `prefix`, by folded name, beginning behind `after`.
+
+    use: only those that are "attached", "bounding", or either ("used").
+    """
     rows = db.execute(
-        f"SELECT {_POLICY}, {_USES} FROM policies p WHERE account = ? AND folded > ? ORDER BY folded", (account, after)
+        f"SELECT {_POLICY}, {_USES} FROM policies p WHERE account = ? AND folded > ? AND substr(path, 1, ?) = ?"
+        f"{_IN_USE[use]} ORDER BY folded LIMIT ?",
+        (account, after, len(prefix), prefix, limit),
     ).fetchall()
     return [_policy(row) for row in rows]
 
@@ -503,16 +521,29 @@ def uses_of(db: sqlite3.Connection, account: str, policy: str) -> tuple[int, int
     )
 
 
-def users_of_policy(db: sqlite3.Connection, account: str, policy: str, boundary: bool) -> list[Entity]:
-    """The entities that have the policy attached, or as their boundary, ordered by kind and name."""
+def users_of_policy(
+    db: sqlite3.Connection,
+    account: str,
+    policy: str,
+    boundary: bool,
+    kind: str | None = None,
+    prefix: str = "/",
+    after: str = "",
+    limit: int = -1,
+) -> list[Entity]:
+    """Up to `limit` of the entities that have the policy attached, or as their boundary, of a kind or of all, whose path begins
+    with `prefix`; ordered by kind and name, beginning behind `after` ("kind/name", folded)."""
     if boundary:
-        query = f"SELECT {_ENTITY} FROM entities e WHERE account = ? AND boundary = ? ORDER BY kind, folded"
+        source = "entities e WHERE e.account = ? AND e.boundary = ?"
     else:
-        query = (
-            f"SELECT {_PREFIXED} FROM attachments a JOIN entities e ON e.row = a.entity"
-            " WHERE a.account = ? AND a.policy = ? ORDER BY e.kind, e.folded"
-        )
-    return [_entity(row) for row in db.execute(query, (account, policy)).fetchall()]
+        source = "attachments a JOIN entities e ON e.row = a.entity WHERE a.account = ? AND a.policy = ?"
+    behind = after.partition("/")
+    rows = db.execute(
+        f"SELECT {_PREFIXED} FROM {source} AND (e.kind, e.folded) > (?, ?) AND substr(e.path, 1, ?) = ?"
+        f"{'' if kind is None else ' AND e.kind = ?'} ORDER BY e.kind, e.folded LIMIT ?",
+        (account, policy, behind[0], behind[2], len(prefix), prefix, *(() if kind is None else (kind,)), limit),
+    ).fetchall()
+    return [_entity(row) for row in rows]
 
 
 def documents_of(
