@@ -86,8 +86,8 @@ def delete_group(call: Call, group_name: str) -> None:
 @operation(Needs("iam:AddUserToGroup", lookup.arn("group")))
 def add_user_to_group(call: Call, group_name: str, user_name: str) -> None:
     """Make a user a member; one that is a member already stays one."""
-    group = lookup.entity(call, "group", group_name)
     user = lookup.entity(call, "user", user_name)
+    group = lookup.entity(call, "group", group_name)
     if tables.is_member(call.db, user.row, group.row):
         return
     if len(tables.groups_of(call.db, user.row)) >= GROUPS_PER_USER:
@@ -98,8 +98,8 @@ def add_user_to_group(call: Call, group_name: str, user_name: str) -> None:
 @operation(Needs("iam:RemoveUserFromGroup", lookup.arn("group")))
 def remove_user_from_group(call: Call, group_name: str, user_name: str) -> None:
     """End a user's membership; of one that is no member, nothing."""
-    group = lookup.entity(call, "group", group_name)
     user = lookup.entity(call, "user", user_name)
+    group = lookup.entity(call, "group", group_name)
     tables.remove_member(call.db, user.row, group.row)
 
 

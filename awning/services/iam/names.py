@@ -68,7 +68,8 @@ def read_tags(tags: Sequence[Mapping[str, Any]] | None, folded: bool = True) -> 
         key, value = tag["Key"], tag["Value"]
         same = key.lower() if folded else key
         if same in seen:
-            raise InvalidInput("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+            note = " Please note that Tag keys are case insensitive." if folded else ""
+            raise InvalidInput("Duplicate tag keys found." + note)
         if key.lower().startswith("aws:"):
             raise InvalidInput("Tag keys that begin with aws: are reserved for AWS.")
         if not 1 <= len(key) <= 128 or len(value) > 256 or not _TAG.fullmatch(key) or not _TAG.fullmatch(value):
@@ -77,7 +78,7 @@ def read_tags(tags: Sequence[Mapping[str, Any]] | None, folded: bool = True) -> 
         seen.add(same)
         result[key] = value
     if len(result) > TAGS:
-        raise LimitExceeded(f"The number of tags has reached the maximum limit: {TAGS}")
+        raise LimitExceeded("The number of tags has reached the maximum limit.")
     return result
 
 
@@ -86,7 +87,7 @@ def merge_tags(old: Mapping[str, str], new: Mapping[str, str], folded: bool = Tr
     replaced = {_same(key, folded) for key in new}
     merged = {key: value for key, value in old.items() if _same(key, folded) not in replaced} | dict(new)
     if len(merged) > TAGS:
-        raise LimitExceeded(f"The number of tags has reached the maximum limit: {TAGS}")
+        raise LimitExceeded("The number of tags has reached the maximum limit.")
     return merged
 
 

@@ -22,10 +22,10 @@ from awning.services.iam.errors import (
     NoSuchEntity,
     ValidationError,
 )
-from awning.services.iam.names import drop_tags, merge_tags, read_tags, write_tags
-from awning.services.iam.pages import page_of
+from awning.services.iam.names import read_tags, write_tags
 from awning.services.iam.quotas import CLIENT_IDS, OIDC_PROVIDERS, THUMBPRINTS
 from awning.services.iam.resource_tables import Resource
+from awning.services.iam.tagging import tag, tags_page, untag
 
 _KIND: Final = "oidc-provider"
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]+")
@@ -134,16 +134,13 @@ def remove_client_id_from_open_id_connect_provider(
 )  # fmt: skip
 def tag_open_id_connect_provider(call: Call, open_id_connect_provider_arn: str, tags: list[dict[str, str]]) -> None:
     """Add tags to a provider, or give them new values."""
-    provider = _find(call, open_id_connect_provider_arn)
-    merged = merge_tags(provider.tags, read_tags(tags, folded=False), folded=False)
-    resource_tables.set_tags(call.db, provider.row, merged)
+    tag(call, _find(call, open_id_connect_provider_arn), tags)
 
 
 @operation(Needs("iam:UntagOpenIDConnectProvider", _arn), context=lookup.conditions, tag_keys="tag_keys")
 def untag_open_id_connect_provider(call: Call, open_id_connect_provider_arn: str, tag_keys: list[str]) -> None:
     """Remove tags from a provider."""
-    provider = _find(call, open_id_connect_provider_arn)
-    resource_tables.set_tags(call.db, provider.row, drop_tags(provider.tags, tag_keys, folded=False))
+    untag(call, _find(call, open_id_connect_provider_arn), tag_keys)
 
 
 @operation(Needs("iam:ListOpenIDConnectProviderTags", _arn), reads=True, context=lookup.conditions)
@@ -151,9 +148,7 @@ def list_open_id_connect_provider_tags(
     call: Call, open_id_connect_provider_arn: str, marker: str | None = None, max_items: int | None = None
 ) -> dict[str, Any]:
     """List a provider's tags by key."""
-    tags = _find(call, open_id_connect_provider_arn).tags
-    found, more = page_of(sorted(tags), marker, max_items, str)
-    return {"Tags": write_tags({key: tags[key] for key in found}), **more}
+    return tags_page(_find(call, open_id_connect_provider_arn), marker, max_items)
 
 
 def find_oidc_provider(call: Call, question: FindOidcProvider) -> OidcProvider | None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from awning.kit.call import Call
 from awning.kit.errors import AccessDenied
 from awning.kit.operation import Needs, operation
-from awning.services.iam import lookup, password_policy, resource_tables
+from awning.services.iam import lookup, password_policy, resource_tables, tables
 from awning.services.iam.errors import (
     EntityAlreadyExists,
     EntityTemporarilyUnmodifiable,
@@ -48,12 +48,15 @@ async def create_login_profile(
     password_policy.check(call, password)
     salt = call.random(_SALT)
     hashed = await asyncio.get_running_loop().run_in_executor(None, _scrypt, password, salt)
-    made: dict[str, Any] = await call.commit(_create, user_name, salt + hashed, password_reset_required)
+    made: dict[str, Any] = await call.commit(_create, user.id, salt + hashed, password_reset_required)
     return made
 
 
-def _create(call: Call, user_name: str | None, hashes: bytes, reset: bool) -> dict[str, Any]:
-    user = _user(call, user_name)
+def _create(call: Call, user_id: str, hashes: bytes, reset: bool) -> dict[str, Any]:
+    """Store the hashes; not for another who has taken the user's name while they were made."""
+    user = tables.entity_of_id(call.db, user_id)
+    if user is None:
+        raise NoSuchEntity("The user was deleted meanwhile.")
     _refuse_second(call, user)
     profile = Resource(
         0, call.account, KIND, str(user.row), "/", "", call.now, owner=user.row,

@@ -20,11 +20,11 @@ from awning.services.iam.errors import (
     NoSuchEntity,
     ValidationError,
 )
-from awning.services.iam.names import drop_tags, merge_tags, read_tags, write_tags
-from awning.services.iam.pages import page_of
+from awning.services.iam.names import read_tags, write_tags
 from awning.services.iam.quotas import SAML_PROVIDERS
 from awning.services.iam.resource_tables import Resource
 from awning.services.iam.saml_metadata import BadMetadata, Metadata, read_metadata
+from awning.services.iam.tagging import tag, tags_page, untag
 
 _KIND: Final = "saml-provider"
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,128}")
@@ -133,16 +133,13 @@ def delete_saml_provider(call: Call, saml_provider_arn: str) -> None:
 @operation(Needs("iam:TagSAMLProvider", _arn), honours={"tags": ALL}, context=lookup.conditions, tags="tags")
 def tag_saml_provider(call: Call, saml_provider_arn: str, tags: list[dict[str, str]]) -> None:
     """Add tags to a provider, or give them new values."""
-    provider = _find(call, saml_provider_arn)
-    merged = merge_tags(provider.tags, read_tags(tags, folded=False), folded=False)
-    resource_tables.set_tags(call.db, provider.row, merged)
+    tag(call, _find(call, saml_provider_arn), tags)
 
 
 @operation(Needs("iam:UntagSAMLProvider", _arn), context=lookup.conditions, tag_keys="tag_keys")
 def untag_saml_provider(call: Call, saml_provider_arn: str, tag_keys: list[str]) -> None:
     """Remove tags from a provider."""
-    provider = _find(call, saml_provider_arn)
-    resource_tables.set_tags(call.db, provider.row, drop_tags(provider.tags, tag_keys, folded=False))
+    untag(call, _find(call, saml_provider_arn), tag_keys)
 
 
 @operation(Needs("iam:ListSAMLProviderTags", _arn), reads=True, context=lookup.conditions)
@@ -150,9 +147,7 @@ def list_saml_provider_tags(
     call: Call, saml_provider_arn: str, marker: str | None = None, max_items: int | None = None
 ) -> dict[str, Any]:
     """List a provider's tags by key."""
-    tags = _find(call, saml_provider_arn).tags
-    found, more = page_of(sorted(tags), marker, max_items, str)
-    return {"Tags": write_tags({key: tags[key] for key in found}), **more}
+    return tags_page(_find(call, saml_provider_arn), marker, max_items)
 
 
 def find_saml_provider(call: Call, question: FindSamlProvider) -> SamlProvider | None:

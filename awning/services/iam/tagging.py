@@ -1,6 +1,6 @@
 """Tagging and untagging anything of IAM's, and pages of tags: the same for users, roles, policies and all other resources.
 
-Keys of users' and roles' tags differ not by case alone; those of all others may.
+Keys of users' and roles' tags differ not by case alone; those of all others may, and are listed by length first.
 """
 
 from __future__ import annotations
@@ -31,8 +31,13 @@ def untag(call: Call, thing: Tagged, keys: Sequence[str]) -> None:
 
 def tags_page(thing: Tagged, marker: str | None, max_items: int | None) -> dict[str, Any]:
     """A page of a thing's tags by key, as replies have it."""
-    found, more = page_of(sorted(thing.tags), marker, max_items, str)
+    order = str if isinstance(thing, Entity) else _by_length
+    found, more = page_of(sorted(thing.tags, key=order), marker, max_items, order)
     return {"Tags": write_tags({key: thing.tags[key] for key in found}), **more}
+
+
+def _by_length(key: str) -> str:
+    return f"{len(key):03}{key}"
 
 
 def _store(call: Call, thing: Tagged, tags: Mapping[str, str]) -> None:

@@ -98,6 +98,47 @@ def test_an_error_is_told_in_iams_words_alone(house):
         house.iam.create_policy(policy_name="bad", policy_document=document("GetObject"))
 
 
+def test_an_error_says_where_the_fault_is(house):
+    lost = {"StringEquals": {"a\r\nb\u20ac": {}}}
+    statement = {"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": lost}
+    for text, place in (
+        (document("GetObject"), b"Statement[0].Action"),
+        ('{\n  "Version": nonsense}', b"line 2 column 14"),
+        (json.dumps({"Version": "2012-10-17", "Statement": [statement]}), b"a%0D%0Ab%E2%82%AC"),
+    ):
+        with pytest.raises(MalformedPolicyDocument) as caught:
+            house.iam.create_policy(policy_name="bad", policy_document=text)
+        [(name, value)] = caught.value.headers
+        assert name == b"X-Awning-Position"
+        assert value.endswith(place)
+
+
+def test_a_new_policy_is_shown_without_its_description_and_empty_tags(house):
+    made = house.iam.create_policy(policy_name="plain", policy_document=document(), description="what for")["Policy"]
+    assert not {"Description", "Tags"} & made.keys()
+    shown = house.iam.get_policy(policy_arn=made["Arn"])["Policy"]
+    assert (shown["Description"], shown["Tags"]) == ("what for", [])
+
+
+def test_versions_of_no_policy_are_missing_as_versions(house):
+    arn = f"arn:aws:iam::{ACCOUNT}:policy/none"
+    for call in (
+        house.iam.get_policy_version,
+        house.iam.set_default_policy_version,
+        house.iam.delete_policy_version,
+    ):
+        with pytest.raises(NoSuchEntity, match="none version v1 does not exist or is not attachable"):
+            call(policy_arn=arn, version_id="v1")
+
+
+def test_tags_of_policies_are_listed_by_length_first(house, arn):
+    house.iam.tag_policy(policy_arn=arn, tags=[{"Key": key, "Value": ""} for key in ("abc", "b", "z", "a")])
+    assert [tag["Key"] for tag in house.iam.list_policy_tags(policy_arn=arn)["Tags"]] == ["a", "b", "z", "abc"]
+    first = house.iam.list_policy_tags(policy_arn=arn, max_items=3)
+    rest = house.iam.list_policy_tags(policy_arn=arn, marker=first["Marker"])
+    assert [tag["Key"] for tag in rest["Tags"]] == ["abc"]
+
+
 def test_a_managed_policy_has_6144_characters_at_most(house):
     long = json.dumps(
         {
