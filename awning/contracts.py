@@ -73,8 +73,9 @@ class FindUser:
 
 @dataclass(frozen=True, slots=True)
 class FindMfaStep:
-    """For which half minute since the epoch is this code right, of the device that the user of this unique id has? Answered by
-    iam: int; None where it is wrong, or the device is another's. That no code is taken twice is the asker's to see to."""
+    """For which half minute since the epoch is this code right, of the device that the user of this unique id, or the root of
+    this account, has? Answered by iam: int; None where it is wrong, is known to have been used, or the device is another's. That
+    no code is taken twice is the asker's to see to."""
 
     user_id: str
     serial_number: str

@@ -1,9 +1,12 @@
-"""`awning iam explain|suggest`: why a request was allowed or denied; the smallest policy for what a principal was seen to do."""
+"""`awning iam explain|suggest|mfa`: why a request was allowed or denied; the smallest policy for what a principal was seen to do;
+the second factor of an account's root, which AWS sets up for who has signed in as the root.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
 from awning.auth.decision import lines_of
@@ -14,7 +17,7 @@ from awning.cli.folders import add_data, data_folder
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the actions and their options."""
-    actions = parser.add_subparsers(dest="action", metavar="explain|suggest", required=True)
+    actions = parser.add_subparsers(dest="action", metavar="explain|suggest|mfa", required=True)
     explain = actions.add_parser(
         "explain", help="say which statement decided a request, and why the others did not apply"
     )
@@ -28,7 +31,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     suggest = actions.add_parser("suggest", help="write the smallest policy for what a principal was seen to do")
     suggest.add_argument("--principal", required=True, metavar="ARN", help="of a user, a role, or an account's root")
     suggest.add_argument("--denied", action="store_true", help="for what it was denied as well")
-    for action in (explain, suggest):
+    mfa = actions.add_parser("mfa", help="make, enable or remove a virtual MFA device of an account's root")
+    mfa.add_argument(
+        "what", choices=("make", "enable", "remove"), help="make it, and show its secret this once; enable it"
+    )
+    mfa.add_argument(
+        "codes", metavar="CODE", nargs="*", help="for enable: two codes of the device that follow each other"
+    )
+    mfa.add_argument("--account", default="000000000000", metavar="ID", help="the account (default: 000000000000)")
+    mfa.add_argument(
+        "--name", default="root-account-mfa-device", help="the device's (default: root-account-mfa-device)"
+    )
+    for action in (explain, suggest, mfa):
         action.add_argument("--json", action="store_true", help="for a program")
         add_data(action)
 
@@ -40,6 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
         said = ask(data, "suggest", principal=arguments.principal, denied=arguments.denied)
         print(json.dumps(said["policy"], indent=None if arguments.json else 2))
         return 0
+    if arguments.action == "mfa":
+        return _mfa(data, arguments)
     if arguments.request_id is not None and arguments.principal is not None:
         raise Fault("A REQUEST_ID says enough: leave --principal out.")
     said = ask(data, "explain", request=arguments.request_id, principal=arguments.principal)
@@ -47,6 +63,21 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(said))
     else:
         _show(said)
+    return 0
+
+
+def _mfa(data: Path, arguments: argparse.Namespace) -> int:
+    if len(arguments.codes) != (2 if arguments.what == "enable" else 0):
+        raise Fault(
+            "`awning iam mfa enable CODE CODE` takes two codes that follow each other; make and remove take none."
+        )
+    account, name = arguments.account, arguments.name
+    said = ask(data, "iam.root-mfa", action=arguments.what, account=account, name=name, codes=arguments.codes)
+    if arguments.json:
+        print(json.dumps(said))
+    else:
+        for value in said.values():
+            print(value)
     return 0
 
 

@@ -23,7 +23,7 @@ COMMANDS = {
     "ca": "print the root certificate of the region's authority",
     "snapshot": "save a region to one file, or load one",
     "acm": "validate certificates, and print the certificate of the authority that issues them",
-    "iam": "explain a decision, suggest a policy",
+    "iam": "explain a decision, suggest a policy, set up a root's second factor",
     "sns": "show the texts, pushes and mails that were logged, and sent to nobody",
     "sqs": "look into queues, fill them, drain them, redrive what failed",
 }

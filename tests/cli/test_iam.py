@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
 import sys
+import time
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from awning.services.iam.totp import code_at, step_of
 from tests.conftest import ROOT, LiveRegion
 
 
@@ -134,3 +137,22 @@ def test_what_is_suggested_is_enough_and_no_more(own_region: LiveRegion) -> None
     unknown = iam(own_region, "suggest", "--principal", "arn:aws:iam::000000000000:user/nobody")
     assert unknown.returncode == 2
     assert "user/worker" in unknown.stderr
+
+
+def test_the_root_gets_a_second_factor(region: LiveRegion) -> None:
+    client = region.client("iam")
+    serial = "arn:aws:iam::000000000000:mfa/by-command"
+    made = json.loads(iam(region, "mfa", "make", "--name", "by-command", "--json").stdout)
+    assert made["serial"] == serial
+    seed = base64.b32decode(made["secret"])
+    step = step_of(time.time())
+    codes = [code_at(seed, step - 1), code_at(seed, step)]
+    wrong = iam(region, "mfa", "enable", *codes[::-1], "--name", "by-command")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "Authentication code for device is not valid" in wrong.stderr
+    assert iam(region, "mfa", "enable", codes[0]).returncode == 2
+    done = iam(region, "mfa", "enable", *codes, "--name", "by-command")
+    assert (done.returncode, done.stdout) == (0, f"{serial}\n")
+    assert serial in [one["SerialNumber"] for one in client.list_mfa_devices()["MFADevices"]]
+    assert iam(region, "mfa", "remove", "--name", "by-command").returncode == 0
+    assert serial not in [one["SerialNumber"] for one in client.list_mfa_devices()["MFADevices"]]

@@ -33,6 +33,7 @@ from awning.services.iam import (
     passwords,
     policies,
     roles,
+    root_device,
     saml_providers,
     server_certificates,
     service_credentials,
@@ -84,6 +85,7 @@ SERVICE = Service(
         "iam:resourcetag/",
     ),
     memory=lambda db: Compiled(),
+    controls={"root-mfa": root_device.control},
     answers={
         FindCredential: offers.find_credential,
         FindUser: offers.find_user,

@@ -87,8 +87,7 @@ def get_account_summary(call: Call) -> dict[str, Any]:
         "Providers": sum(resource_tables.count(db, account, kind) for kind in ("oidc-provider", "saml-provider")),
         "MFADevices": resource_tables.count(db, account, "mfa"),
         "MFADevicesInUse": resource_tables.count_owned(db, account, "mfa"),
-        # EnableMFADevice takes users only: a device for the root is set up by signing in as the root, which nobody does here.
-        "AccountMFAEnabled": 0,
+        "AccountMFAEnabled": int(resource_tables.root_has(db, account, "mfa")),
         "AccountAccessKeysPresent": int(bool(tables.keys_of(db, account, None))),
         "AccountPasswordPresent": 0,
         "AccountSigningCertificatesPresent": int(resource_tables.root_has(db, account, "signing-certificate")),

@@ -79,13 +79,14 @@ def _store(call: Call, text: str) -> None:
 
 
 def _root(call: Call) -> list[str]:
-    """The root has no password here, and no MFA device: nobody signs in as the root."""
+    """The root has no password here: nobody signs in as the root."""
     arn = f"arn:aws:iam::{call.account}:root"
-    start = ["<root_account>", arn, _date(0.0), _ALWAYS, _UNUSED, _ALWAYS, _ALWAYS, "false"]
+    start = ["<root_account>", arn, _date(0.0), _ALWAYS, _UNUSED, _ALWAYS, _ALWAYS]
     certificates = [
         one for one in resource_tables.owned(call.db, ROOT, user_keys.CERTIFICATE) if one.account == call.account
     ]
-    return [*start, *_keys(call, tables.keys_of(call.db, call.account, None)), *_certificates(certificates)]
+    mfa = _truth(resource_tables.root_has(call.db, call.account, "mfa"))
+    return [*start, mfa, *_keys(call, tables.keys_of(call.db, call.account, None)), *_certificates(certificates)]
 
 
 def _user(call: Call, user: Entity) -> list[str]:

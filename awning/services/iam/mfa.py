@@ -1,6 +1,7 @@
 """Virtual MFA devices: a seed that is shown once, and codes that prove who has it.
 
-A device is nobody's until two of its codes in a row enable it for a user.
+A device is nobody's until two of its codes in a row enable it for a user; the root's are made and enabled by the command
+(root_device.py), as on AWS by signing in only.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from awning.services.iam.errors import (
     InvalidAuthenticationCode,
     LimitExceeded,
     NoSuchEntity,
+    ValidationError,
 )
 from awning.services.iam.names import check_name, check_path, read_tags, write_tags
 from awning.services.iam.pages import page, page_of
 from awning.services.iam.quotas import MFA_DEVICES_PER_USER
-from awning.services.iam.resource_tables import Resource
-from awning.services.iam.tables import Entity
+from awning.services.iam.resource_tables import ROOT, Resource
 from awning.services.iam.tagging import tag, tags_page, untag
 from awning.services.iam.totp import matching_pair, matching_step, step_of
 
@@ -54,20 +55,34 @@ async def create_virtual_mfa_device(
     check_name("mfa", virtual_mfa_device_name, "virtualMFADeviceName")
     _refuse_taken(call, virtual_mfa_device_name)
     read = read_tags(tags, folded=False)
-    seed = base64.b32encode(call.random(_SEED_BYTES))
-    uri = f"otpauth://totp/{quote(virtual_mfa_device_name)}@{call.account}?secret={seed.decode()}"
+    seed = new_seed(call)
+    uri = uri_of(call.account, virtual_mfa_device_name, seed)
     code = await asyncio.get_running_loop().run_in_executor(None, _qr_code, uri)
-    arn = await call.commit(_add, virtual_mfa_device_name, path, read, base64.b32decode(seed))
-    made: dict[str, Any] = {"SerialNumber": arn, "Base32StringSeed": seed, "QRCodePNG": code}
+    arn = await call.commit(_add_new, virtual_mfa_device_name, path, read, seed)
+    made: dict[str, Any] = {"SerialNumber": arn, "Base32StringSeed": seed.encode(), "QRCodePNG": code}
     return {"VirtualMFADevice": made | ({"Tags": write_tags(read)} if read else {})}
 
 
-def _add(call: Call, name: str, path: str, tags: dict[str, str], seed: bytes) -> str:
-    """Store a device, its seed sealed, and return its ARN."""
+def new_seed(call: Call) -> str:
+    """A device's seed, in Base32."""
+    return base64.b32encode(call.random(_SEED_BYTES)).decode()
+
+
+def uri_of(account: str, name: str, seed: str) -> str:
+    """What the apps read a device from."""
+    return f"otpauth://totp/{quote(name)}@{account}?secret={seed}"
+
+
+def _add_new(call: Call, name: str, path: str, tags: dict[str, str], seed: str) -> str:
     _refuse_taken(call, name)
-    arn = tables.arn_of(call.account, "mfa", path, name)
-    sealed = call.seal.seal(seed, arn.encode())
-    resource_tables.add(call.db, Resource(0, call.account, "mfa", name, path, "", call.now, tags, sealed=sealed))
+    return add(call, call.account, name, path, tags, seed)
+
+
+def add(call: Call, account: str, name: str, path: str, tags: dict[str, str], seed: str) -> str:
+    """Store a device that is nobody's, its seed (Base32) sealed, and return its ARN."""
+    arn = tables.arn_of(account, "mfa", path, name)
+    sealed = call.seal.seal(base64.b32decode(seed), arn.encode())
+    resource_tables.add(call.db, Resource(0, account, "mfa", name, path, "", call.now, tags, sealed=sealed))
     return arn
 
 
@@ -121,12 +136,17 @@ def enable_mfa_device(
     """Give a device to a user, who shows two codes of it in a row."""
     user = lookup.entity(call, "user", user_name)
     device = _find(call, serial_number)
+    enable(call, device, user.row, authentication_code1, authentication_code2)
+
+
+def enable(call: Call, device: Resource, owner: int, first: str, second: str) -> None:
+    """Give a device to a user (its row) or the root. Raises EntityAlreadyExists, LimitExceeded, InvalidAuthenticationCode."""
     if device.owner is not None:
         raise EntityAlreadyExists("MFA Device is already in use.")
-    if len(resource_tables.owned(call.db, user.row, "mfa")) >= MFA_DEVICES_PER_USER:
+    if len(devices_of(call, device.account, owner)) >= MFA_DEVICES_PER_USER:
         raise LimitExceeded(f"Cannot exceed quota for MFADevicesPerUser: {MFA_DEVICES_PER_USER}")
-    step = _pair(call, device, authentication_code1, authentication_code2)
-    resource_tables.set_owner(call.db, device.row, user.row)
+    step = _pair(call, device, first, second)
+    resource_tables.set_owner(call.db, device.row, owner)
     facts = {"enabled": call.now, "drift": step - step_of(call.now), "last": step}
     resource_tables.set_facts(call.db, device.row, facts)
 
@@ -136,7 +156,7 @@ def resync_mfa_device(
     call: Call, user_name: str, serial_number: str, authentication_code1: str, authentication_code2: str
 ) -> None:
     """Learn by two codes in a row how far a device's clock is off."""
-    device = _of_user(call, lookup.entity(call, "user", user_name), serial_number)
+    device = _of_owner(call, lookup.entity(call, "user", user_name).row, serial_number)
     step = _pair(call, device, authentication_code1, authentication_code2)
     facts = {**device.facts, "drift": step - step_of(call.now), "last": step}
     resource_tables.set_facts(call.db, device.row, facts)
@@ -144,8 +164,15 @@ def resync_mfa_device(
 
 @operation(Needs("iam:DeactivateMFADevice", lookup.own_arn), context=lookup.own_conditions)
 def deactivate_mfa_device(call: Call, serial_number: str, user_name: str | None = None) -> None:
-    """Take a device from its user."""
-    device = _of_user(call, _user(call, user_name), serial_number)
+    """Take a device from its user. The root's stays: whoever has only the root's key must not take its second factor away."""
+    owner, _ = lookup.owner(call, user_name)
+    if owner == ROOT:
+        raise ValidationError("Must specify userName when calling with non-User credentials")
+    deactivate(call, _of_owner(call, owner, serial_number))
+
+
+def deactivate(call: Call, device: Resource) -> None:
+    """Make a device nobody's again."""
     resource_tables.set_owner(call.db, device.row, None)
     resource_tables.set_facts(call.db, device.row, {})
 
@@ -154,22 +181,22 @@ def deactivate_mfa_device(call: Call, serial_number: str, user_name: str | None 
 def list_mfa_devices(
     call: Call, user_name: str | None = None, marker: str | None = None, max_items: int | None = None
 ) -> dict[str, Any]:
-    """List a user's devices."""
-    user = _user(call, user_name)
-    devices = resource_tables.owned(call.db, user.row, "mfa")
+    """List the devices of a user, or of the root that asks."""
+    owner, name = lookup.owner(call, user_name)
+    devices = devices_of(call, call.account, owner)
     found, more = page_of(devices, marker, max_items, lambda device: device.name.lower())
     described = [
-        {"UserName": user.name, "SerialNumber": device.arn, "EnableDate": device.facts["enabled"]} for device in found
+        {"UserName": name, "SerialNumber": device.arn, "EnableDate": device.facts["enabled"]} for device in found
     ]
     return {"MFADevices": described, **more}
 
 
 @operation(Needs("iam:GetMFADevice", lookup.own_arn), reads=True, context=lookup.own_conditions)
 def get_mfa_device(call: Call, serial_number: str, user_name: str | None = None) -> dict[str, Any]:
-    """Describe a user's device."""
-    user = _user(call, user_name)
-    device = _of_user(call, user, serial_number)
-    return {"UserName": user.name, "SerialNumber": device.arn, "EnableDate": device.facts["enabled"]}
+    """Describe a device of a user, or of the root that asks."""
+    owner, name = lookup.owner(call, user_name)
+    device = _of_owner(call, owner, serial_number)
+    return {"UserName": name, "SerialNumber": device.arn, "EnableDate": device.facts["enabled"]}
 
 
 @operation(Needs("iam:TagMFADevice", _arn), honours={"tags": ALL}, context=lookup.conditions, tags="tags")
@@ -194,9 +221,15 @@ def list_mfa_device_tags(
 
 def find_mfa_step(call: Call, question: FindMfaStep) -> int | None:
     """For which step a user's code is right; None where it is not, was used to enable the device, or is another's."""
-    user = tables.entity_of_id(call.db, question.user_id)
     device = resource_tables.find_by_arn(call.db, question.serial_number)
-    if user is None or device is None or device.owner != user.row or device.kind != "mfa":
+    if device is None or device.kind != "mfa" or device.owner is None:
+        return None
+    if device.owner == ROOT:
+        owner_id: str | None = device.account
+    else:
+        user = tables.entity_of_row(call.db, device.owner)
+        owner_id = None if user is None else user.id
+    if owner_id != question.user_id:
         return None
     step = matching_step(_seed(call, device), question.code, call.now, int(device.facts["drift"]))
     return step if step is not None and step > int(device.facts["last"]) else None
@@ -209,16 +242,16 @@ def _find(call: Call, serial_number: str) -> Resource:
     return found
 
 
-def _of_user(call: Call, user: Entity, serial_number: str) -> Resource:
+def _of_owner(call: Call, owner: int, serial_number: str) -> Resource:
     device = _find(call, serial_number)
-    if device.owner != user.row:
+    if device.owner != owner:
         raise NoSuchEntity(f"MFA Device with serial number {serial_number} does not exist.")
     return device
 
 
-def _user(call: Call, user_name: str | None) -> Entity:
-    """The user meant. The account's root has no devices here. Raises NoSuchEntity, ValidationError."""
-    return lookup.entity(call, "user", lookup.own_name(call, user_name) or "root")
+def devices_of(call: Call, account: str, owner: int) -> list[Resource]:
+    """The devices of a user (its row), or of this account's root."""
+    return [one for one in resource_tables.owned(call.db, owner, "mfa") if one.account == account]
 
 
 def _pair(call: Call, device: Resource, first: str, second: str) -> int:
@@ -234,6 +267,9 @@ def _seed(call: Call, device: Resource) -> bytes:
 
 def _describe(call: Call, device: Resource) -> dict[str, Any]:
     result: dict[str, Any] = {"SerialNumber": device.arn}
+    if device.owner == ROOT:
+        root = {"UserId": device.account, "Arn": f"arn:aws:iam::{device.account}:root", "CreateDate": 0.0}
+        return result | {"User": root, "EnableDate": device.facts["enabled"]}
     user = tables.entity_of_row(call.db, device.owner) if device.owner is not None else None
     if user is not None:
         result |= {"User": users.describe(user, whole=False), "EnableDate": device.facts["enabled"]}

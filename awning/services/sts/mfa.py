@@ -29,7 +29,7 @@ def use(call: Call, serial_number: str | None, token_code: str | None) -> bool:
 
 
 def _step(call: Call, serial_number: str, token_code: str) -> int | None:
-    if call.principal.kind != "user" or call.principal.issued is not None:
+    if call.principal.kind not in ("user", "root") or call.principal.issued is not None:
         return None
     step: int | None = call.ask(FindMfaStep(call.principal.user_id, serial_number, token_code))
     return step if step is not None and step > tables.last_step(call.db, serial_number) else None

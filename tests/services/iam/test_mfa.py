@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from awning.kit.errors import AccessDenied
 from awning.services.iam.totp import code_at, matching_pair, matching_step, step_of
-from tests.services.iam.support import ACCOUNT
+from tests.services.iam.support import ACCOUNT, OTHER
 from tests.services.iam.wire import Boto
 
 SERIAL = f"arn:aws:iam::{ACCOUNT}:mfa/phone"
@@ -156,3 +156,93 @@ def test_a_code_of_anothers_device_proves_nothing(house, iam, alice, seed):
     house.now += 30
     with pytest.raises(AccessDenied, match="invalid MFA"):
         house.sts.get_session_token(by=bob, serial_number=SERIAL, token_code=code_at(seed, step_of(house.now)))
+
+
+# The root's ----------------------------------------------------------------------------------------------------------
+
+ROOT_SERIAL = f"arn:aws:iam::{ACCOUNT}:mfa/root-account-mfa-device"
+
+
+def command(house, action, account=ACCOUNT, name="root-account-mfa-device", **given):
+    """What `awning iam mfa` asks of the room."""
+    control = house.rooms["iam"].service.controls["root-mfa"]
+    return control(house.call("iam"), {"action": action, "account": account, "name": name, **given})
+
+
+def enabled_root(house, account=ACCOUNT):
+    made = command(house, "make", account)
+    seed = base64.b32decode(made["secret"])
+    assert made["uri"] == f"otpauth://totp/root-account-mfa-device@{account}?secret={made['secret']}"
+    command(house, "enable", account, codes=list(codes(seed, house.now).values()))
+    return seed
+
+
+def test_the_roots_device_is_made_by_the_command_and_seen_by_the_api(house, iam):
+    """IAM user guide, "Enable a virtual MFA device for the root user", and GetAccountSummary."""
+    assert iam.list_mfa_devices()["MFADevices"] == []
+    assert iam.get_account_summary()["SummaryMap"]["AccountMFAEnabled"] == 0
+    enabled_root(house)
+    (device,) = iam.list_mfa_devices()["MFADevices"]
+    assert device["SerialNumber"] == ROOT_SERIAL
+    assert iam.get_mfa_device(SerialNumber=ROOT_SERIAL)["UserName"] == "root"
+    (listed,) = iam.list_virtual_mfa_devices(AssignmentStatus="Assigned")["VirtualMFADevices"]
+    assert (listed["SerialNumber"], listed["User"]["Arn"]) == (ROOT_SERIAL, f"arn:aws:iam::{ACCOUNT}:root")
+    summary = iam.get_account_summary()["SummaryMap"]
+    assert (summary["AccountMFAEnabled"], summary["MFADevicesInUse"]) == (1, 1)
+    iam.generate_credential_report()
+    row = iam.get_credential_report()["Content"].decode().splitlines()[1].split(",")
+    assert (row[0], row[7]) == ("<root_account>", "true")
+
+
+def test_a_stolen_key_of_the_root_does_not_take_its_second_factor_away(house, iam):
+    enabled_root(house)
+    assert refused(iam.deactivate_mfa_device, SerialNumber=ROOT_SERIAL)[0] == "ValidationError"
+    assert refused(iam.deactivate_mfa_device, UserName="root", SerialNumber=ROOT_SERIAL)[0] == "NoSuchEntity"
+    assert refused(iam.delete_virtual_mfa_device, SerialNumber=ROOT_SERIAL)[0] == "DeleteConflict"
+    iam.create_user(UserName="alice")
+    assert refused(iam.deactivate_mfa_device, UserName="alice", SerialNumber=ROOT_SERIAL)[0] == "NoSuchEntity"
+    command(house, "remove")
+    assert iam.list_virtual_mfa_devices()["VirtualMFADevices"] == []
+    assert iam.get_account_summary()["SummaryMap"]["AccountMFAEnabled"] == 0
+
+
+def test_the_command_refuses_what_the_user_can_mend(house, iam):
+    with pytest.raises(ValueError, match="There is no device"):
+        command(house, "enable", codes=["000000", "000000"])
+    first = command(house, "make")["secret"]
+    second = command(house, "make")["secret"]
+    old = list(codes(base64.b32decode(first), house.now).values())
+    assert first != second
+    with pytest.raises(ValueError, match="Authentication code for device is not valid"):
+        command(house, "enable", codes=old)
+    command(house, "enable", codes=list(codes(base64.b32decode(second), house.now).values()))
+    with pytest.raises(ValueError, match="is in use"):
+        command(house, "make")
+    with pytest.raises(ValueError, match="12 digits"):
+        command(house, "make", account="1")
+    with pytest.raises(ValueError, match="alphanumeric"):
+        command(house, "make", name="a/b")
+    with pytest.raises(ValueError, match="no action"):
+        command(house, "look")
+    iam.create_user(UserName="alice")
+    theirs = base64.b32decode(command(house, "make", name="theirs")["secret"])
+    serial = f"arn:aws:iam::{ACCOUNT}:mfa/theirs"
+    iam.enable_mfa_device(UserName="alice", SerialNumber=serial, **codes(theirs, house.now))
+    with pytest.raises(ValueError, match="is a user's"):
+        command(house, "remove", name="theirs")
+
+
+def test_the_root_gets_a_session_by_a_code_of_its_own_device_once(house):
+    seed, others = enabled_root(house), enabled_root(house, OTHER)
+    house.now += 30
+    code = code_at(seed, step_of(house.now))
+    session = house.as_key(house.sts.get_session_token(serial_number=ROOT_SERIAL, token_code=code)["Credentials"])
+    assert (session.kind, session.mfa) == ("root", float(int(house.now)))
+    with pytest.raises(AccessDenied, match="invalid MFA one time pass code"):
+        house.sts.get_session_token(serial_number=ROOT_SERIAL, token_code=code)
+    shown = {
+        "serial_number": f"arn:aws:iam::{OTHER}:mfa/root-account-mfa-device",
+        "token_code": code_at(others, step_of(house.now)),
+    }
+    with pytest.raises(AccessDenied, match="invalid MFA one time pass code"):
+        house.sts.get_session_token(**shown)
