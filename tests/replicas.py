@@ -92,3 +92,9 @@ def versions(s3: Any, bucket: str) -> list[tuple[str, str, bool]]:
         found += [(each["Key"], each["VersionId"], False) for each in page.get("Versions", [])]
         found += [(each["Key"], each["VersionId"], True) for each in page.get("DeleteMarkers", [])]
     return sorted(found)
+
+
+def latest(s3: Any, bucket: str) -> dict[str, str]:
+    """Return by key the version that is current; keys that a delete marker hides are left out."""
+    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket)
+    return {each["Key"]: each["VersionId"] for page in pages for each in page.get("Versions", []) if each["IsLatest"]}

@@ -24,6 +24,7 @@ COMMANDS = {
     "snapshot": "save a region to one file, or load one",
     "acm": "validate certificates, and print the certificate of the authority that issues them",
     "iam": "explain a decision, suggest a policy, set up a root's second factor",
+    "s3": "replicate what is in a bucket already",
     "sns": "show the texts, pushes and mails that were logged, and sent to nobody",
     "sqs": "look into queues, fill them, drain them, redrive what failed",
 }

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from awning.cli.main import main
 from tests.replicas import (
     READS,
     WRITES,
@@ -19,6 +20,7 @@ from tests.replicas import (
     configure,
     document,
     for_buckets,
+    latest,
     make_bucket,
     make_role,
     rule,
@@ -235,3 +237,63 @@ def test_a_failure_is_told_and_logged_and_can_be_made_good(region: Any) -> None:
     }
     assert "s3:GetReplicationConfiguration" in region.log.read_text()
     assert versions(far, target) == []
+
+
+def test_what_is_there_already_by_the_command(region: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """S3 user guide, "Replicating existing objects": all versions, those of before versioning too."""
+    s3 = region.client("s3")
+    source, target = "before-from", make_bucket(s3, "before-to")
+    s3.create_bucket(Bucket=source)
+    s3.put_object(Bucket=source, Key="old", Body=b"of before")
+    make = {"Bucket": source, "VersioningConfiguration": {"Status": "Enabled"}}
+    s3.put_bucket_versioning(**make)
+    for number in range(60):
+        s3.put_object(Bucket=source, Key=f"k{number % 7}", Body=b"%d" % number)
+    s3.delete_object(Bucket=source, Key="k1")
+    command = ["s3", "replicate", source, "--data", str(region.data)]
+    assert main(command) == 2, "there are no rules"
+    role = make_role(region.client("iam"), "before-role", *for_buckets(source, target))
+    configure(s3, source, role, rule(target))
+    s3.put_object(Bucket=source, Key="new", Body=b"new")
+    assert settled(s3, source, "new") == "COMPLETED"
+    assert versions(s3, target) == [each for each in versions(s3, source) if each[0] == "new"]
+    assert main(command) == 0
+    assert "62 versions and delete markers" in capsys.readouterr().out
+    assert until(lambda: versions(s3, target) == versions(s3, source))
+    assert s3.get_object(Bucket=target, Key="old", VersionId="null")["Body"].read() == b"of before"
+    assert latest(s3, source) == latest(s3, target)
+    assert main(command) == 0
+    assert capsys.readouterr().out.startswith("1 "), "the delete marker, of which nothing is noted"
+
+
+def test_what_failed_is_made_good_by_the_command(region: Any) -> None:
+    s3 = region.client("s3")
+    source, target = make_bucket(s3, "good-from"), make_bucket(s3, "good-to")
+    iam = region.client("iam")
+    role = make_role(iam, "good-role", allow(("s3:PutObject",), "*"))
+    configure(s3, source, role, rule(target))
+    s3.put_object(Bucket=source, Key="k", Body=b"1")
+    assert settled(s3, source, "k") == "FAILED"
+    iam.put_role_policy(
+        RoleName="good-role", PolicyName="replicates", PolicyDocument=document(*for_buckets(source, target))
+    )
+    assert main(["s3", "replicate", source, "--data", str(region.data)]) == 0
+    assert settled(s3, source, "k") == "COMPLETED"
+
+
+def test_changes_of_replicas_go_back_when_asked(region: Any) -> None:
+    """S3 user guide, "Replicating metadata changes with replica modification sync"."""
+    s3 = region.client("s3")
+    one, two = make_bucket(s3, "both-one"), make_bucket(s3, "both-two")
+    statements = (*for_buckets(one, two), *for_buckets(two, one))
+    role = make_role(region.client("iam"), "both-role", *statements)
+    synced = {"SourceSelectionCriteria": {"ReplicaModifications": {"Status": "Enabled"}}}
+    configure(s3, one, role, rule(two, **synced))
+    configure(s3, two, role, rule(one, **synced))
+    s3.put_object(Bucket=one, Key="k", Body=b"1")
+    assert settled(s3, one, "k") == "COMPLETED"
+    assert s3.head_object(Bucket=two, Key="k")["ReplicationStatus"] == "REPLICA"
+    tags = {"TagSet": [{"Key": "by", "Value": "replica"}]}
+    s3.put_object_tagging(Bucket=two, Key="k", Tagging=tags)
+    assert until(lambda: s3.get_object_tagging(Bucket=one, Key="k")["TagSet"] == tags["TagSet"])
+    assert len(versions(s3, one)) == len(versions(s3, two)) == 1

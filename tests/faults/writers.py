@@ -17,6 +17,7 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from tests import replicas
 from tests.conftest import LiveRegion
 
 PART = 5 * 1024 * 1024
@@ -226,6 +227,54 @@ class Versions(Writer):
                 assert (refusal(s3.head_object, Bucket=self.name, Key=key) is None) == (expected[0][1] is not None)
 
 
+class Replicated(Writer):
+    """Writes, hides and tags in a bucket that replicates: each acknowledged version arrives, as it is and with its id."""
+
+    def prepare(self) -> None:
+        self.s3 = self.make("s3", **OPTIONS)
+        self.target = f"{self.name}-to"
+        replicas.make_bucket(self.s3, self.name)
+        replicas.make_bucket(self.s3, self.target)
+        statements = replicas.for_buckets(self.name, self.target)
+        role = replicas.make_role(self.make("iam", **OPTIONS), self.name, *statements)
+        replicas.configure(self.s3, self.name, role, replicas.rule(self.target))
+        self.known: dict[str, tuple[str, str | None]] = {}
+
+    def step(self) -> None:
+        key = f"key-{self.random.randrange(5)}"
+        fate = self.random.random()
+        if fate < 0.2:
+            self.known[self.s3.delete_object(Bucket=self.name, Key=key)["VersionId"]] = (key, None)
+        elif fate < 0.4 and self.known:
+            version, (key, content) = self.random.choice(list(self.known.items()))
+            tags = {"TagSet": [{"Key": "done", "Value": str(self.done)}]}
+            if content is not None:
+                self.s3.put_object_tagging(Bucket=self.name, Key=key, VersionId=version, Tagging=tags)
+        else:
+            body = self.random.randbytes(self.random.choice((0, 1000, 70_000, 300_000)))
+            put = self.s3.put_object(Bucket=self.name, Key=key, Body=body, Tagging="done=never")
+            self.known[put["VersionId"]] = (key, digest(body))
+
+    def check(self) -> None:
+        s3 = self.make("s3", **OPTIONS)
+
+        def arrived() -> bool:
+            return replicas.versions(s3, self.target) == replicas.versions(s3, self.name)
+
+        assert replicas.until(arrived), f"{self.name}: what is in the two buckets is not the same"
+        here = {version: marker for _, version, marker in replicas.versions(s3, self.name)}
+        for version, (key, content) in self.known.items():
+            assert here[version] == (content is None)
+            if content is None:
+                continue
+            assert replicas.settled(s3, self.name, key, version) == "COMPLETED"
+            got = s3.get_object(Bucket=self.target, Key=key, VersionId=version)
+            assert digest(got["Body"].read()) == content
+            tags = [s3.get_object_tagging(Bucket=name, Key=key, VersionId=version) for name in (self.name, self.target)]
+            assert tags[0]["TagSet"] == tags[1]["TagSet"]
+        assert replicas.latest(s3, self.name) == replicas.latest(s3, self.target)
+
+
 class Messages(Writer):
     """Sends, receives and deletes on a queue: an acknowledged message is there unless its delete was called."""
 
@@ -368,7 +417,7 @@ class Keys(Writer):
             assert found[what] in allowed, f"{self.name}: {what} is {found[what]}, none of {allowed}"
 
 
-KINDS: tuple[type[Writer], ...] = (Objects, Objects, Versions, Uploads, Messages, Messages, Policies, Keys)
+KINDS: tuple[type[Writer], ...] = (Objects, Objects, Versions, Replicated, Uploads, Messages, Messages, Policies, Keys)
 
 
 def make_writers(live: LiveRegion, number: int) -> list[Writer]:

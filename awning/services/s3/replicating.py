@@ -43,6 +43,7 @@ from awning.services.s3.replication_rules import COMPLETED, EXTRA, FAILED, REPLI
 from awning.services.s3.tables import NewContent, Object, Stored
 from awning.services.s3.upload_tables import Part
 from awning.services.s3.version_tables import Marker
+from awning.store.errors import BatchFailed, WritesRefused
 
 SERVICE: Final = "s3.amazonaws.com"
 SESSION: Final = "s3-replication"
@@ -107,6 +108,11 @@ async def carry(call: Call, letter: ReplicateVersion) -> None:
     except (Undeliverable, TryAgain):
         if copies is not None and copies.blobs():
             await call.commit(_discard, copies)
+        raise
+    except (BatchFailed, WritesRefused) as error:
+        # Only where it certainly was not committed; what a crash leaves the store collects.
+        if copies is not None and (isinstance(error, WritesRefused) or error.full):
+            _drop(call, copies)
         raise
 
 
