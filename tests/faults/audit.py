@@ -102,6 +102,7 @@ def _faults_of_files(data: Path, named: dict[str, int | None]) -> list[str]:
         "vault.json",
         "awning.lock",
         "trail.json",
+        "usage.json",
     }
     found += [f"{name} in the data folder" for name in os.listdir(data) if name not in known]
     found += [
