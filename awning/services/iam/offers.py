@@ -52,11 +52,13 @@ def find_principal_ids(call: Call, question: FindPrincipalIds) -> dict[str, str]
     found: dict[str, str] = {}
     for arn in question.arns:
         _, _, service, _, account, path = arn.split(":", 5)
-        entity = (
-            tables.find_entity(call.db, account, "role", path.split("/")[1])
-            if service == "sts"
-            else tables.find_entity_by_arn(call.db, arn)
-        )
+        kind, _, name = path.partition("/")
+        if service == "iam":
+            entity = tables.find_entity_by_arn(call.db, arn)
+        elif kind == "assumed-role":
+            entity = tables.find_entity(call.db, account, "role", name.partition("/")[0])
+        else:
+            entity = None  # a federated user's name is nobody's but its session's
         if entity is not None and entity.kind in ("user", "role"):
             found[arn] = entity.id
     return found
