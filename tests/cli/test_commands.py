@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from awning.region import ROOMS
+from awning.store.vault import Vault
 from tests.cli.test_faults import awning
 from tests.conftest import LiveRegion
 
@@ -123,6 +124,33 @@ def test_doctor_names_the_remedies(tmp_path: Path) -> None:
     done = awning("doctor", "--data", tmp_path / "data", "--port", 0)
     assert "AWS_ENDPOINT_URL is not set" in " ".join(done.stdout.split())
     assert not (tmp_path / "data").exists()
+
+
+def test_doctor_examines_the_master_key(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+
+    def says(**environment: str) -> tuple[int, str]:
+        done = awning("doctor", "--data", data, "--port", 0, COLUMNS="500", **environment)
+        return done.returncode, " ".join(done.stdout.split())
+
+    Vault.open(data, {})
+    good, text = says()
+    assert "The master key is there." in text
+    (data / "master.key").chmod(0o640)
+    bad, text = says()
+    assert "The master key can be read by others" in text
+    assert "has mode 0640; `chmod 600` it" in text
+    assert (good, bad) == (0, 1)
+    (data / "master.key").chmod(0o600)
+    for other in ("A" * 43 + "=", "no key"):
+        bad, text = says(AWNING_MASTER_KEY=other)
+        assert bad == 1
+        assert "AWNING_MASTER_KEY" in text
+    (data / "master.key").unlink()
+    bad, text = says()
+    assert bad == 1
+    assert "its master key is not there" in text
 
 
 def test_only_the_named_services_run(tmp_path: Path) -> None:
