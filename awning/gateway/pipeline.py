@@ -438,13 +438,13 @@ class Gateway:
         context.resource_account = guard.account
         if guard.terms is not None:
             guard.terms(asked, exchange.principal)
-        acls = guard.acls
+        acls, narrowed = guard.acls, guard.narrowed
         return decide(
             exchange.principal,
             action,
             resource,
             context,
-            guard_policy=guard.policy,
+            guard_policy=guard.policy if narrowed is None else narrowed(asked, exchange.principal, action, context),
             resource_account=guard.account,
             block_public=guard.block_public,
             listed=None if acls is None else acls(asked, exchange.principal, action, resource, context),

@@ -28,7 +28,8 @@ class Guard:
     `account` owns the resource. `policy` is its compiled resource policy, if it has one. `block_public`: what a
     public policy grants to strangers does not count (S3's public access block). `acls` finds the access control list that a
     request comes under, `(call, principal, action, arn, context)`; None where the resource has no such lists. `terms` is what a
-    request must agree to before anything is decided, `(call, principal)`; raises ServiceError.
+    request must agree to before anything is decided, `(call, principal)`; raises ServiceError. `narrowed` finds, where a policy
+    would have thousands of statements, one with those that a request may come under, `(call, principal, action, context)`.
     """
 
     account: str
@@ -36,6 +37,7 @@ class Guard:
     block_public: bool = False
     acls: Callable[[Call, Principal, str, str, Mapping[str, Any]], Listed] | None = None
     terms: Callable[[Call, Principal], None] | None = None
+    narrowed: Callable[[Call, Principal, str, Mapping[str, Any]], Policy] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,82 @@ def test_a_grant_lets_a_user_use_a_key_at_once(region: LiveRegion, kms: Any, nam
         user.decrypt(**given)
 
 
+def test_a_user_keeps_a_grant_under_another_name(region: LiveRegion, kms: Any, name: str) -> None:
+    iam = region.client("iam")
+    arn = iam.create_user(UserName=name)["User"]["Arn"]
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    user = region.client("kms", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+    made = kms.create_key()["KeyMetadata"]["KeyId"]
+    kms.create_grant(KeyId=made, GranteePrincipal=arn, Operations=["Encrypt"])
+    iam.update_user(UserName=name, NewUserName=f"{name}-2", NewPath="/moved/")
+    assert user.encrypt(KeyId=made, Plaintext=b"x")
+    iam.create_user(UserName=name)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        region.client("kms", key=key["AccessKeyId"], secret=key["SecretAccessKey"]).encrypt(KeyId=made, Plaintext=b"x")
+
+
+def test_a_grant_to_a_federated_user_is_not_for_a_role_of_that_name(region: LiveRegion, kms: Any, name: str) -> None:
+    iam = region.client("iam")
+    trust = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
+    role = iam.create_role(
+        RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    )["Role"]["Arn"]
+    iam.create_user(UserName=name)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    federate = {
+        "Effect": "Allow",
+        "Action": ["sts:GetFederationToken", "sts:AssumeRole", "kms:Encrypt"],
+        "Resource": "*",
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": [federate]})
+    iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=document)
+    sts = region.client("sts", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+    federated = sts.get_federation_token(Name=name[:32])
+    made = kms.create_key()["KeyMetadata"]["KeyId"]
+    kms.create_grant(KeyId=made, GranteePrincipal=federated["FederatedUser"]["Arn"], Operations=["Encrypt"])
+
+    def client(session: dict[str, Any]) -> Any:
+        return region.client(
+            "kms",
+            key=session["AccessKeyId"],
+            secret=session["SecretAccessKey"],
+            aws_session_token=session["SessionToken"],
+        )
+
+    assert client(federated["Credentials"]).encrypt(KeyId=made, Plaintext=b"x")
+    assumed = sts.assume_role(RoleArn=role, RoleSessionName="session")["Credentials"]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        client(assumed).encrypt(KeyId=made, Plaintext=b"x")
+
+
+def test_of_many_grants_to_one_user_each_holds(region: LiveRegion, kms: Any, name: str) -> None:
+    """More than a guard is made of: each request finds its own."""
+    iam = region.client("iam")
+    arn = iam.create_user(UserName=name)["User"]["Arn"]
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    user = region.client("kms", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+    made = kms.create_key()["KeyMetadata"]["KeyId"]
+    grants = [
+        kms.create_grant(
+            KeyId=made,
+            GranteePrincipal=arn,
+            RetiringPrincipal=arn,
+            Operations=["Encrypt", "DescribeKey"],
+            Constraints={"EncryptionContextEquals": {"volume": str(number)}},
+        )
+        for number in range(120)
+    ]
+    assert user.describe_key(KeyId=made)
+    assert user.encrypt(KeyId=made, Plaintext=b"x", EncryptionContext={"volume": "77"})
+    for context in ({}, {"volume": "120"}, {"volume": "77", "zone": "a"}):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            user.encrypt(KeyId=made, Plaintext=b"x", EncryptionContext=context)
+    user.retire_grant(GrantToken=grants[77]["GrantToken"])
+    with pytest.raises(ClientError, match="AccessDenied"):
+        user.encrypt(KeyId=made, Plaintext=b"x", EncryptionContext={"volume": "77"})
+
+
 def test_a_key_policy_must_consent_whatever_iam_says(region: LiveRegion, kms: Any, name: str) -> None:
     iam = region.client("iam")
     arn = iam.create_user(UserName=name)["User"]["Arn"]

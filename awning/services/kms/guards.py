@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any, Final, TypeAlias
 
 from awning.auth.conditions import Condition
 from awning.auth.members import Members
@@ -21,12 +23,17 @@ from awning.services.kms.lookup import Name, look_up
 from awning.services.kms.memory import Memory
 from awning.services.kms.tables import GrantRow, KeyRow
 
+Context: TypeAlias = Mapping[str, Any]
+
 CONTEXT = "awning:encryption-context"
 """A request's encryption context as pairs, for grants' constraints: names keep their case, as in no condition key."""
 CONSTRAINT = "awning:grant-constraint"
 """The constraint of the grant that CreateGrant is to make, as pairs."""
 GRANT = "awning:grant"
 """The id of the grant that RetireGrant is about."""
+
+_FEW: Final = 100
+"""Of so many grants of one caller its guard is made; where there are more, each request finds those that it may come under."""
 
 _BOUND = frozenset(
     {
@@ -62,8 +69,12 @@ def guard_for(call: Call, arn: str, principal: Principal) -> Guard | None:
     if key is None:
         return None
     policy = memory.policy(arn) or compiled(key)
-    about = tables.grants_about(call.db, key.id, _names(principal), _ids(principal)) if key.id else []
-    found = Guard(key.account, _with_grants(call, policy, about) if about else policy)
+    most = -1 if principal.kind == "service" else _FEW + 1
+    about = tables.grants_about(call.db, key.id, _names(principal), _ids(principal), most) if key.id else []
+    if len(about) > _FEW and most > 0:
+        found = Guard(key.account, policy, narrowed=partial(_narrowed, key.id, policy))
+    else:
+        found = Guard(key.account, _with_grants(call, policy, about) if about else policy)
     if call.sees_committed:
         memory.keep_guard(arn, policy, principal, found)
     return found
@@ -86,6 +97,18 @@ def _names(principal: Principal) -> list[str]:
 def _ids(principal: Principal) -> list[str]:
     """The unique ids by which a grant may mean a caller, whatever its name was then."""
     return [one for one in (principal.user_id.partition(":")[0], principal.owner_id) if one]
+
+
+def _narrowed(key: int, policy: Policy, call: Call, principal: Principal, action: str, context: Context) -> Policy:
+    """A key policy with those of a caller's very many grants that one request may come under."""
+    operation = action.partition(":")[2]
+    if operation == "RetireGrant":
+        grant = tables.find_grant(call.db, str(context.get(GRANT)))
+        return policy if grant is None or grant.key != key else _with_grants(call, policy, [(grant.id, grant.grant_id)])
+    given = context.get(CONSTRAINT if operation == "CreateGrant" else CONTEXT) or ()
+    pairs = [tuple(json.loads(one)) for one in given] if operation in _BOUND or operation == "CreateGrant" else None
+    found = tables.grants_for(call.db, key, _names(principal), _ids(principal), operation, pairs)
+    return _with_grants(call, policy, found)
 
 
 def _with_grants(call: Call, policy: Policy, grants: Iterable[tuple[int, str]]) -> Policy:

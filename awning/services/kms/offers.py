@@ -85,7 +85,7 @@ def _require(
     further = {name.lower(): value for name, value in further.items()}
     if sender is not None:
         says = guard_for(call, key.arn, principal_of(sender))
-        assert says is not None
+        assert says is not None  # and whole: services' guards are not narrowed
         decision = decide_for(sender, action, key.arn, says, call.now, further)
         if not decision.allowed:
             raise AccessDenied(f"{sender.service} is not authorized to perform: {action} on resource: {key.arn}")

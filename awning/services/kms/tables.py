@@ -6,8 +6,8 @@ Times are seconds since the epoch. Key material is stored sealed only.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -100,6 +100,18 @@ SCHEMA = Schema(
             WHERE ids != '{}';
         CREATE INDEX grants_grantee_id ON grants (key, grantee_id, id) WHERE grantee_id IS NOT NULL;
         CREATE INDEX grants_retiring_id ON grants (key, retiring_id, id) WHERE retiring_id IS NOT NULL;
+        """,
+        """
+        ALTER TABLE grants ADD COLUMN pair TEXT;         -- the first pair of an encryption context that it is constrained to
+        UPDATE grants SET pair = (
+            SELECT length(one.key) || ':' || one.key || one.value
+            FROM json_each(coalesce(
+                json_extract(constraints, '$.EncryptionContextEquals'),
+                json_extract(constraints, '$.EncryptionContextSubset')
+            )) AS one ORDER BY one.key LIMIT 1
+        ) WHERE constraints != '{}';
+        CREATE INDEX grants_pair ON grants (key, grantee, pair);
+        CREATE INDEX grants_pair_id ON grants (key, grantee_id, pair) WHERE grantee_id IS NOT NULL;
         """,
     )
 )
@@ -338,8 +350,10 @@ def delete_alias(db: sqlite3.Connection, alias: int) -> None:
 
 def insert_grant(db: sqlite3.Connection, row: GrantRow) -> None:
     """Store a new grant, its `id` aside."""
-    columns = _GRANT.partition(", ")[2] + ", grantee_id, retiring_id"
-    values = [*map(_stored, row[1:]), row.ids.get(row.grantee), row.ids.get(row.retiring or "")]
+    columns = _GRANT.partition(", ")[2] + ", grantee_id, retiring_id, pair"
+    context = row.constraints.get("EncryptionContextEquals") or row.constraints.get("EncryptionContextSubset")
+    pair = _pair(*min(context.items())) if context else None
+    values = [*map(_stored, row[1:]), row.ids.get(row.grantee), row.ids.get(row.retiring or ""), pair]
     db.execute(f"INSERT INTO grants ({columns}) VALUES ({', '.join('?' * len(values))})", values)
 
 
@@ -348,15 +362,83 @@ def find_grant(db: sqlite3.Connection, grant_id: str) -> GrantRow | None:
     return None if row is None else _grant(row)
 
 
-def grants_about(db: sqlite3.Connection, key: int, names: Sequence[str], ids: Sequence[str]) -> list[tuple[int, str]]:
+_ABOUT: Final = (
+    ("grantee", "grants_grantee"),
+    ("retiring", "grants_retired"),
+    ("grantee_id", "grants_grantee_id"),
+    ("retiring_id", "grants_retiring_id"),
+)
+"""Columns that say whom a grant is about, each with its index: left to itself SQLite reads all grants of the key instead."""
+
+
+def grants_about(
+    db: sqlite3.Connection, key: int, names: Sequence[str], ids: Sequence[str], most: int
+) -> list[tuple[int, str]]:
     """Return (id, grant id) of a key's grants that name one of these, or one with such a unique id, as their grantee or as who
-    may retire them."""
-    parts, values = [], list[Any]()
-    for column, wanted in (("grantee", names), ("retiring", names), ("grantee_id", ids), ("retiring_id", ids)):
-        marks = ", ".join("?" * len(wanted))
-        parts.append(f"SELECT id, grant_id FROM grants WHERE key = ? AND {column} IN ({marks})")
-        values += [key, *wanted]
-    return db.execute(f"{' UNION '.join(parts)} ORDER BY id", values).fetchall()
+    may retire them; of each kind as many as `most` at most."""
+    found: set[tuple[int, str]] = set()
+    for column, index in _ABOUT:
+        wanted = ids if column.endswith("_id") else names
+        found.update(
+            db.execute(
+                f"SELECT id, grant_id FROM grants INDEXED BY {index} WHERE key = ? "
+                f"AND {column} IN ({', '.join('?' * len(wanted))}) LIMIT ?",
+                (key, *wanted, most),
+            )
+        )
+    return sorted(found)
+
+
+def grants_for(
+    db: sqlite3.Connection,
+    key: int,
+    names: Sequence[str],
+    ids: Sequence[str],
+    operation: str,
+    pairs: Sequence[tuple[str, str]] | None,
+) -> list[tuple[int, str]]:
+    """Return (id, grant id) of a key's grants to one of these that may permit an operation; of those that say the same, one.
+
+    pairs: of the encryption context; None for an operation that has none. What a grant says of the ARN of a source is for
+    services: no grant that says it is returned.
+    """
+    known = f"(grantee_id IS NULL OR grantee_id IN ({', '.join('?' * len(ids))}))"
+    found: set[tuple[int, str]] = set()
+    for name in names:
+        where = f"grants INDEXED BY grants_pair WHERE key = ? AND grantee = ? AND {known}"
+        found.update(_grants_for(db, where, [key, name, *ids], operation, pairs))
+    for one in ids:
+        # A session's grant is found by its name; the id is its role's.
+        where = (
+            "grants INDEXED BY grants_pair_id WHERE key = ? AND grantee_id = ? AND grantee NOT LIKE '%:assumed-role/%'"
+        )
+        found.update(_grants_for(db, where, [key, one], operation, pairs))
+    return sorted(found)
+
+
+def _grants_for(
+    db: sqlite3.Connection,
+    where: str,
+    values: Sequence[Any],
+    operation: str,
+    pairs: Sequence[tuple[str, str]] | None,
+) -> Iterator[tuple[int, str]]:
+    """The same, of grants to one grantee: what is the same in `operations` and `constraints` says the same."""
+    where += " AND operations LIKE ? AND json_extract(constraints, '$.SourceArn') IS NULL"
+    values = [*values, f'%"{operation}"%']
+    if pairs is None:
+        yield from db.execute(f"SELECT id, grant_id FROM {where} LIMIT 1", values)
+        return
+    yield from db.execute(f"SELECT min(id), grant_id FROM {where} AND pair IS NULL GROUP BY operations", values)
+    for pair in pairs:
+        yield from db.execute(
+            f"SELECT min(id), grant_id FROM {where} AND pair = ? GROUP BY operations, constraints",
+            [*values, _pair(*pair)],
+        )
+
+
+def _pair(name: str, value: str) -> str:
+    return f"{len(name)}:{name}{value}"
 
 
 def grant_at(db: sqlite3.Connection, grant: int) -> GrantRow:

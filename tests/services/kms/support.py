@@ -100,12 +100,15 @@ class Bench:
 
     def _decide(self, call: Call, action: str, resource: str, context: Any = None, via: str | None = None) -> Any:
         guard = call.guarded_by(resource)
+        policy = guard.policy if guard else None
+        if guard and guard.narrowed:
+            policy = guard.narrowed(call, call.principal, action, context or {})
         return decide(
             call.principal,
             action,
             resource,
             context or {},
-            guard_policy=guard.policy if guard else None,
+            guard_policy=policy,
             resource_account=guard.account if guard else resource.split(":")[4],
         )
 

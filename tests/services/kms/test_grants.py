@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from awning.auth.principal import Principal
+from awning.services.kms import SERVICE, guards
 from awning.services.kms.conditions import conditions, retiring
 from awning.services.kms.errors import InvalidArnException, NotFoundException, ValidationException
 from awning.services.kms.guards import guard
@@ -213,6 +214,122 @@ def test_of_thousands_of_grants_only_the_callers_are_looked_at(bench: Bench, cli
     assert len(found.policy.statements) == 3
     client.retire_grant(grant_token=made["GrantToken"])
     assert not may(bench, "Encrypt", key)
+
+
+def test_what_others_were_granted_costs_a_caller_nothing(bench: Bench, client: Client) -> None:
+    key = client.new()
+    client.create_grant(key_id=key, grantee_principal=ANN, operations=["Encrypt"])
+
+    def steps() -> int:
+        """How much SQLite does, in hundreds of its instructions, to find a caller's grants."""
+        bench.restart()
+        taken: list[int] = []
+        bench.reader.set_progress_handler(lambda: taken.append(1), 100)
+        assert may(bench, "Encrypt", key)
+        bench.reader.set_progress_handler(None, 100)
+        return len(taken)
+
+    few = steps()
+    for _ in range(1000):
+        client.create_grant(key_id=key, grantee_principal=BOB, operations=["Encrypt"], retiring_principal=BOB)
+    assert steps() <= few + 5
+
+
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/r"
+
+
+def session(name: str) -> str:
+    return f"arn:aws:sts::{ACCOUNT}:assumed-role/r/{name}"
+
+
+def role_may(bench: Bench, key: str, name: str) -> list[bool]:
+    """What a session of the role may do with a key."""
+    caller = Principal("role", ACCOUNT, ROLE, session(name), f"AROAR000000000000000:{name}", "r")
+    found = []
+    for action, context in (
+        ("DescribeKey", {}),
+        ("Encrypt", {}),
+        ("Encrypt", {"who": session("mine")}),
+        ("Encrypt", {"who": ROLE}),
+    ):
+        call = bench.make_call(principal=caller)
+        keys = {
+            word.lower(): value
+            for word, value in conditions(call, {"key_id": key, "encryption_context": context}).items()
+        }
+        assert call.authorise is not None
+        found.append(call.authorise(f"kms:{action}", f"arn:aws:kms:us-east-1:{ACCOUNT}:key/{key}", keys).allowed)
+    return found
+
+
+CASES: list[tuple[str, dict[str, Any]]] = [
+    *(("Encrypt", {"encryption_context": {"volume": str(number), **further}}) for number in (0, 3, 4, 9)
+      for further in ({}, {"zone": "a"})),
+    ("Decrypt", {"encryption_context": {"volume": "3"}}),
+    ("Decrypt", {"encryption_context": {"é": "ü"}}),
+    ("Encrypt", {}),
+    ("DescribeKey", {}),
+    ("GetPublicKey", {}),
+    ("CreateGrant", {"operations": ["Encrypt"], "constraints": {"EncryptionContextSubset": {"volume": "3"}}}),
+    ("CreateGrant", {"operations": ["Encrypt"], "constraints": {"EncryptionContextEquals": {"volume": "4"}}}),
+    ("CreateGrant", {"operations": ["Decrypt"], "constraints": {"EncryptionContextSubset": {"volume": "3"}}}),
+    ("CreateGrant", {"operations": ["Encrypt"]}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_of_very_many_grants_a_request_finds_those_that_it_comes_under(
+    bench: Bench, client: Client, monkeypatch: pytest.MonkeyPatch, stored: bool
+) -> None:
+    """The answers are those of a guard that has all of them; also where the grants are older than the column."""
+    key = client.new()
+    every = ["Encrypt", "Decrypt", "CreateGrant", "DescribeKey"]
+    # What stands for others must not hide what is the caller's: its predecessor's, its account's, another session's.
+    bench.room.people |= dict.fromkeys((ROLE, session("mine"), session("other")), "AROAR000000000000000")
+    bench.room.people[ANN] = "AIDAPREDECESSOR00000"
+    for grantee in (ANN, ACCOUNT, f"arn:aws:iam::{ACCOUNT}:root", session("other")):
+        client.create_grant(key_id=key, grantee_principal=grantee, operations=every)
+    bench.room.people[ANN] = "AIDAANN0000000000000"
+    made = [
+        client.create_grant(
+            key_id=key,
+            grantee_principal=ANN,
+            retiring_principal=BOB if number == 5 else None,
+            operations=["Encrypt", "CreateGrant", "DescribeKey"],
+            constraints={f"EncryptionContext{'Subset' if number % 2 else 'Equals'}": {"volume": str(number)}},
+        )["GrantId"]
+        for number in range(7)
+    ]
+    client.create_grant(
+        key_id=key, grantee_principal=ANN, operations=["Decrypt"], constraints={"EncryptionContextEquals": {"é": "ü"}}
+    )
+    for grantee in (session("mine"), ROLE):
+        client.create_grant(
+            key_id=key,
+            grantee_principal=grantee,
+            operations=["Encrypt", "DescribeKey"],
+            constraints={"EncryptionContextSubset": {"who": grantee}},
+        )
+    if not stored:
+        update = next(line for line in SERVICE.schema.migrations[-1].split(";") if "UPDATE" in line)
+        bench.writer.execute("UPDATE grants SET pair = NULL")
+        bench.writer.execute(update)
+
+    def answers() -> list[bool]:
+        bench.restart()
+        cases = [may(bench, action, key, **params) for action, params in CASES]
+        retires = [may(bench, "RetireGrant", key, BOB, "AIDABOB0000000000000", grant_id=one) for one in made]
+        return cases + retires + [answer for name in ("mine", "third") for answer in role_may(bench, key, name)]
+
+    whole = answers()
+    assert whole[-8:] == [True, False, True, True, True, False, False, True]
+    assert set(whole[:-8]) == {True, False}
+    monkeypatch.setattr(guards, "_FEW", 2)
+    call = bench.make_call(principal=person(ANN, "AIDAANN0000000000000"))
+    assert answers() == whole
+    found = guard(call, f"arn:aws:kms:us-east-1:{ACCOUNT}:key/{key}")
+    assert found is not None
+    assert found.narrowed is not None
 
 
 def test_a_grant_to_an_account_is_for_those_whom_the_account_lets(bench: Bench, client: Client) -> None:
