@@ -90,11 +90,11 @@ def current_between(
     db: sqlite3.Connection, bucket: int, start: bytes, end: bytes | None, before: int, limit: int
 ) -> list[Row]:
     """Return current objects with start <= key < end that were written before a time."""
-    rows = db.execute(
-        f"SELECT {_ROW.format(age='coalesce(age, 0)')} FROM objects"
-        " WHERE bucket = ?1 AND key >= ?2 AND (?3 IS NULL OR key < ?3) AND modified < ?4 ORDER BY key LIMIT ?5",
-        (bucket, start, end, before, limit),
-    )
+    query = f"SELECT {_ROW.format(age='coalesce(age, 0)')} FROM objects WHERE bucket = ? AND key >= ? AND "
+    if end is None:
+        rows = db.execute(f"{query} modified < ? ORDER BY key LIMIT ?", (bucket, start, before, limit))
+    else:
+        rows = db.execute(f"{query} key < ? AND modified < ? ORDER BY key LIMIT ?", (bucket, start, end, before, limit))
     return [Row._make(row) for row in rows.fetchall()]
 
 
@@ -137,8 +137,7 @@ def uploads_behind(
     """Return (key, id, content, initiated) of uploads from a key on, of this key only those behind an id. content is None of one
     that was completed."""
     return db.execute(
-        "SELECT key, id, content, initiated FROM uploads WHERE bucket = ?1 AND key >= ?2 AND (key > ?2 OR id > ?3)"
-        " ORDER BY key, id LIMIT ?4",
+        "SELECT key, id, content, initiated FROM uploads WHERE bucket = ? AND (key, id) > (?, ?) ORDER BY key, id LIMIT ?",
         (bucket, key, -1 if id_ is None else id_, limit),
     ).fetchall()
 

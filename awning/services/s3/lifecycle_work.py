@@ -5,6 +5,7 @@ How far it has come stands in its row, so that a walk goes on after a crash; wha
 
 from __future__ import annotations
 
+import time
 from typing import Any, Final, NamedTuple
 
 from awning.kit.call import Call
@@ -28,12 +29,14 @@ from awning.services.s3.lifecycle_rules import Lifecycle, Thing
 from awning.services.s3.lifecycle_tables import Row, Walk
 from awning.services.s3.storage_classes import next_midnight
 
-WINDOW: Final = 4000
+WINDOW: Final = 2000
 """Current objects that a step passes over, where nothing is due to them."""
 LOOKED_AT: Final = 300
 """Versions or uploads that a step looks at one by one."""
 DONE: Final = 40
 """Deletions and transitions of one step; some milliseconds of statements."""
+SECONDS: Final = 0.002
+"""A step that takes longer goes no further: what it looks at may have to come from the disk."""
 
 CURRENT, OLDER, UPLOADS = range(3)
 
@@ -43,6 +46,19 @@ class Place(NamedTuple):
 
     bucket: Bucket
     rules: Lifecycle
+
+
+class Effort:
+    """What a step may still do."""
+
+    def __init__(self) -> None:
+        self._left = DONE
+        self._deadline = time.perf_counter() + SECONDS
+
+    def is_over(self, done: int) -> bool:
+        """Note what was done to one more version or upload; say whether the step ends with it."""
+        self._left -= done
+        return self._left <= 0 or time.perf_counter() >= self._deadline
 
 
 def walk_lifecycles(call: Call) -> bool:
@@ -77,11 +93,10 @@ def _walk_current(call: Call, place: Place, walk: Walk) -> Walk | None:
     if before is None or start is None:
         return None
     end = lifecycle_tables.window_end(call.db, number, start, WINDOW)
+    effort = Effort()
     rows = lifecycle_tables.current_between(call.db, number, start, end, before, LOOKED_AT)
-    done = 0
     for row in rows:
-        done += _treat_current(call, place, row)
-        if done >= DONE:
+        if effort.is_over(_treat_current(call, place, row)):
             return walk._replace(key=row.key + b"\0")
     if len(rows) == LOOKED_AT:
         return walk._replace(key=rows[-1].key + b"\0")
@@ -140,14 +155,13 @@ def _walk_older(call: Call, place: Place, walk: Walk) -> Walk | None:
     if start != walk.key:
         walk = walk._replace(key=start, age=None, since=None, newer=0)
     rows = lifecycle_tables.versions_behind(call.db, number, walk.key, walk.age, LOOKED_AT)
-    done = 0
+    effort = Effort()
     for row in rows:
         if walk.age is None or row.key != walk.key:
             walk = walk._replace(since=lifecycle_tables.current_since(call.db, number, row.key), newer=0)
         did, kept = _treat_older(call, place, row, walk)
         walk = walk._replace(key=row.key, age=row.age, since=row.modified, newer=walk.newer + kept)
-        done += did
-        if done >= DONE:
+        if effort.is_over(did):
             return walk
     return walk if len(rows) == LOOKED_AT else None
 
@@ -223,16 +237,14 @@ def _walk_uploads(call: Call, place: Place, walk: Walk) -> Walk | None:
     if start is None or not lifecycle_rules.concerns_uploads(place.rules):
         return None
     rows = lifecycle_tables.uploads_behind(call.db, place.bucket.bucket, start, walk.age, LOOKED_AT)
-    done = 0
+    effort = Effort()
     for key, id_, content, initiated in rows:
         walk = walk._replace(key=key, age=id_)
-        if content is None:
-            continue
-        found = lifecycle_rules.abortion(place.rules, key, initiated)
-        if found is not None and found[0] <= call.now:
+        found = None if content is None else lifecycle_rules.abortion(place.rules, key, initiated)
+        due = content is not None and found is not None and found[0] <= call.now
+        if due:
             upload_tables.abort_upload(call.db, id_, content)
-            done += 1
-        if done >= DONE:
+        if effort.is_over(due):
             return walk
     return walk if len(rows) == LOOKED_AT else None
 

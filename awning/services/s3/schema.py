@@ -147,5 +147,6 @@ SCHEMA = Schema(
             PRIMARY KEY (bucket, token)
         ) WITHOUT ROWID;
         """,
+        "CREATE INDEX uploads_in_order ON uploads (bucket, key)",  # and id, as lifecycles walk through them
     )
 )

@@ -80,12 +80,11 @@ def uploads_from(
 ) -> list[tuple[bytes, str, int, bytes, int, int, str]]:
     """Return (key, upload, initiated, initiator, kind, chosen, class) of open uploads with start <= key < end; of the key
     `start` itself only those beyond `after`."""
-    return db.execute(
-        "SELECT key, upload, initiated, initiator, kind, chosen, class FROM uploads"
-        " WHERE bucket = ?1 AND key >= ?2 AND (?3 IS NULL OR key < ?3) AND (key > ?2 OR upload > ?4)"
-        " AND completed IS NULL ORDER BY key, upload LIMIT ?5",
-        (bucket, start, end, after, limit),
-    ).fetchall()
+    query = "SELECT key, upload, initiated, initiator, kind, chosen, class FROM uploads WHERE bucket = ? AND (key, upload) > (?, ?)"
+    rest = "completed IS NULL ORDER BY key, upload LIMIT ?"
+    if end is None:
+        return db.execute(f"{query} AND {rest}", (bucket, start, after, limit)).fetchall()
+    return db.execute(f"{query} AND key < ? AND {rest}", (bucket, start, after, end, limit)).fetchall()
 
 
 def put_part(db: sqlite3.Connection, blobs: Blobs, upload: Upload, part: Part, stored: Stored, salt: bytes) -> None:

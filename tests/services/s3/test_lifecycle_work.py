@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from awning.kit.call import Call, service_facts
-from awning.services.s3 import errors, lifecycle_tables, lifecycle_work, tables
+from awning.services.s3 import errors, lifecycle_tables, lifecycle_work, tables, upload_tables
 from tests.services.s3.support import S3
 from tests.services.s3.test_lifecycle import put, rule
 from tests.services.s3.test_storage_classes import DAY, listen, told
@@ -397,8 +397,25 @@ def test_the_walks_reads_use_the_order_of_their_tables(s3: S3) -> None:
     lifecycle_tables.versions_behind(db, 1, b"a", 5, 10)
     lifecycle_tables.due_walk(db, 1)
     lifecycle_tables.due_restores(db, 1, 10)
+    lifecycle_tables.uploads_behind(db, 1, b"a", 5, 10)
+    upload_tables.uploads_from(db, 1, b"a", None, "u", 10)
+    upload_tables.uploads_from(db, 1, b"a", b"b", "u", 10)
     db.set_trace_callback(None)
     for statement in seen:
         plans += [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()]
-    assert len(seen) == 6
+    assert len(seen) == 9
+    for bounded in (plans[1], plans[-1]):  # no further than the window, whatever lies behind it
+        assert bounded.endswith("AND key<?)")
     assert not [plan for plan in plans if plan.startswith("SCAN") or "TEMP B-TREE" in plan]
+
+
+def test_a_step_that_takes_long_goes_no_further(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    for at in range(10):
+        write(s3, f"{at}")
+    monkeypatch.setattr(lifecycle_work, "SECONDS", 0.0)
+    put(s3, rule())
+    s3.clock.time += 2 * DAY
+    left = [10]
+    while step(s3):
+        left.append(len(keys(s3)) if s3.rows("objects") else 0)
+    assert left[:11] == list(range(10, -1, -1))
