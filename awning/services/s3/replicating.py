@@ -348,10 +348,12 @@ def _place(call: Call, letter: ReplicateVersion, plan: Plan, copies: Copies | No
     named = (plan.version, None if plan.version is None else plan.age)
     there = version_tables.place_of(call.db, target.bucket, plan.key, *named)
     if there is not None:
+        if there.content is not None and isinstance(found, Object):
+            if there.etag != found.etag:
+                raise ReplicationFailed("SrcObjectNotEligible", f"{target.name} has a null version of its own.")
+            _renew(call, plan, source, target, found, there.content)
         if copies is not None:
             _discard(call, copies)
-        if there.content is not None and isinstance(found, Object):
-            _renew(call, plan, source, target, found, there.content)
     elif isinstance(found, Marker):
         _put(call, plan, target, found.modified)
     elif copies is None:

@@ -16,9 +16,11 @@ from awning.contracts import (
     Deliver,
     EncryptsByDefault,
     FindPrincipalIds,
+    FindRole,
     GenerateDataKeyFor,
     MayPublish,
     MaySend,
+    RoleFacts,
     Sender,
 )
 from awning.kit.call import Call, Facts, service_facts
@@ -84,10 +86,13 @@ class Neighbours:
         self.senders: list[Sender] = []
         self.encrypts = True
         self.keys = Keys()
+        self.roles: dict[str, RoleFacts] = {}
 
     def ask(self, question: Any, facts: Facts) -> Any:
         if isinstance(question, FindPrincipalIds):
             return {arn: f"AIDA{abs(hash(arn)):020d}"[:20] for arn in question.arns if arn in self.known}
+        if isinstance(question, FindRole):
+            return self.roles.get(question.arn)
         if isinstance(question, EncryptsByDefault):
             return self.encrypts
         if isinstance(question, GenerateDataKeyFor):
