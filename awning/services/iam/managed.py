@@ -1,7 +1,7 @@
 """AWS's own managed policies, as data: the same in every account, and never changed by a client.
 
 Documents follow the published ones; those that do so approximately, because AWS's own list thousands of actions, say it
-in their description.
+in their description. Of each there is the one version that AWS shows; more documents stand in managed.json.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from awning.services.iam.linked_services import LINKED, POLICIES
 from awning.services.iam.tables import Policy, Version
 
 PREFIX: Final = "arn:aws:iam::aws:policy/"
-_PUBLISHED: Final = 1423162800.0
+_BEGAN: Final = 1423162800
 """6 February 2015, when AWS introduced managed policies."""
 
 
@@ -295,25 +296,35 @@ _LINKED: Final[Mapping[str, tuple[str, list[dict[str, Any]]]]] = MappingProxyTyp
 )
 
 
-def _build(name: str, description: str, statements: list[dict[str, Any]]) -> tuple[Policy, Version]:
+_DATA: Final[Mapping[str, dict[str, Any]]] = MappingProxyType(
+    json.loads(files("awning.services.iam").joinpath("managed.json").read_bytes())
+)
+"""By name: the version that AWS shows, when it and the first were published; and statements, where they stand there whole."""
+
+
+def _build(name: str, description: str | None, statements: list[dict[str, Any]]) -> tuple[Policy, Version]:
     document = json.dumps({"Version": "2012-10-17", "Statement": statements}, indent=4)
     identifier = "ANPA" + hashlib.sha256(name.encode()).hexdigest()[:17].upper()
     folder, _, bare = name.rpartition("/")
+    shown = _DATA.get(name, {"version": 1, "created": _BEGAN, "updated": _BEGAN})
+    number, created, updated = shown["version"], float(shown["created"]), float(shown["updated"])
     policy = Policy(
         0, "aws", bare, f"/{folder}/" if folder else "/", identifier, PREFIX + name, description, MappingProxyType({}),
-        _PUBLISHED, _PUBLISHED, 1, 1,
+        created, updated, number, number,
     )  # fmt: skip
-    return policy, Version(1, document, _PUBLISHED)
+    return policy, Version(number, document, updated)
 
 
-_BY_ARN: Final[Mapping[str, tuple[Policy, Version]]] = MappingProxyType(
-    {
-        PREFIX + name: _build(name, description, statements)
-        for name, (description, statements) in sorted(
-            {**_STATEMENTS, **_LINKED}.items(), key=lambda item: item[0].rpartition("/")[2]
-        )
-    }
-)
+def _build_all() -> dict[str, tuple[Policy, Version]]:
+    described: dict[str, tuple[str | None, list[dict[str, Any]]]] = {**_STATEMENTS, **_LINKED}
+    for name, shown in _DATA.items():
+        if name not in described:
+            described[name] = (None, shown["statements"])
+    ordered = sorted(described, key=lambda name: name.rpartition("/")[2])
+    return {PREFIX + name: _build(name, *described[name]) for name in ordered}
+
+
+_BY_ARN: Final[Mapping[str, tuple[Policy, Version]]] = MappingProxyType(_build_all())
 
 
 def find(arn: str) -> tuple[Policy, Version] | None:
