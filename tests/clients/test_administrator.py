@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
@@ -14,7 +15,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from awning.cli.control import ask
+from awning.services.iam.totp import code_at
 from tests.conftest import LiveRegion
+from tests.services.iam import certs
+from tests.services.iam.documents import certificate, metadata, text_of
 
 ACCOUNT = "000000000000"
 CLI = str(Path(sys.executable).with_name("aws"))
@@ -171,3 +175,53 @@ def test_identities_survive_a_crash_and_sessions_end_by_the_regions_clock(
             lambda remove_tzinfo=True: moment.replace(tzinfo=None) if remove_tzinfo else moment,
         )
     assert refused(sts.get_caller_identity)[0] == "ExpiredToken"
+
+
+@pytest.mark.slow
+def test_what_identities_have_survives_crashes_in_between(own_region: LiveRegion) -> None:
+    def again() -> tuple[Any, Any]:
+        own_region.kill()
+        own_region.start()
+        return own_region.client("iam"), own_region.client("sts")
+
+    iam = own_region.start().client("iam")
+    iam.create_user(UserName="alice")
+    iam.create_login_profile(UserName="alice", Password="Before-the-1st-crash")
+    iam.update_account_password_policy(AllowUsersToChangePassword=True, PasswordReusePrevention=2)
+    key = keys(iam.create_access_key(UserName="alice")["AccessKey"])
+    oidc = iam.create_open_id_connect_provider(Url="https://crash.example.com", ClientIDList=["app"])
+    described = metadata(text_of(certificate(certs.key())))
+    saml = iam.create_saml_provider(Name="crash", SAMLMetadataDocument=described)["SAMLProviderArn"]
+    device = iam.create_virtual_mfa_device(VirtualMFADeviceName="crash")["VirtualMFADevice"]
+    seed, serial = base64.b32decode(device["Base32StringSeed"]), {"SerialNumber": device["SerialNumber"]}
+    iam, _ = again()
+    step = int(time.time()) // 30
+    two = {"AuthenticationCode1": code_at(seed, step - 1), "AuthenticationCode2": code_at(seed, step)}
+    iam.enable_mfa_device(UserName="alice", **serial, **two)
+    own = own_region.client("iam", **key)
+    own.change_password(OldPassword="Before-the-1st-crash", NewPassword="Before-the-2nd-crash")
+    iam.generate_credential_report()
+    iam.put_user_policy(UserName="alice", PolicyName="all", PolicyDocument=document("*"))
+    sts = own_region.client("sts", **key)
+    narrowed = {"Policy": document("sqs:ListQueues"), "Tags": [{"Key": "team", "Value": "red"}]}
+    federated = keys(sts.get_federation_token(Name="guest", **narrowed)["Credentials"])
+    code = {"TokenCode": code_at(seed, step + 1)}
+    proven = keys(sts.get_session_token(**serial, **code)["Credentials"])
+    iam, _ = again()
+    assert refused(own_region.client("sts", **key).get_session_token, **serial, **code)[0] == "AccessDenied"
+    own_region.client("iam", **proven).list_users()
+    guest = own_region.client("sts", **federated).get_caller_identity()
+    assert guest["Arn"] == f"arn:aws:sts::{ACCOUNT}:federated-user/guest"
+    own_region.client("sqs", **federated).list_queues()
+    assert refused(own_region.client("sqs", **federated).create_queue, QueueName="crash")[0] == "AccessDenied"
+    own = own_region.client("iam", **key)
+    change = own.change_password
+    wrong = {"OldPassword": "Before-the-1st-crash", "NewPassword": "Something-5-else"}
+    assert refused(change, **wrong)[0] == "AccessDenied"
+    used = {"OldPassword": "Before-the-2nd-crash", "NewPassword": "Before-the-1st-crash"}
+    assert refused(change, **used)[0] == "PasswordPolicyViolation"
+    assert b"alice," in iam.get_credential_report()["Content"]
+    assert iam.get_open_id_connect_provider(OpenIDConnectProviderArn=oidc["OpenIDConnectProviderArn"])[
+        "ClientIDList"
+    ] == ["app"]
+    assert iam.get_saml_provider(SAMLProviderArn=saml)["SAMLMetadataDocument"] == described

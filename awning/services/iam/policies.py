@@ -200,7 +200,9 @@ def _version(call: Call, policy: Policy, version_id: str) -> Version:
         )
     number = int(matched[1]) if len(matched[1]) < 10 else 0
     own = managed.find(policy.arn)
-    found = tables.find_version(call.db, policy.row, number) if own is None else own[1] if number == own[1].number else None
+    found = (
+        tables.find_version(call.db, policy.row, number) if own is None else own[1] if number == own[1].number else None
+    )
     if found is None:
         raise NoSuchEntity(_no_version(policy.arn, version_id))
     return found

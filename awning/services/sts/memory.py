@@ -1,16 +1,19 @@
-"""What sts keeps in memory: compiled policies, and the keys of the issuers whose tokens came. Both follow from elsewhere."""
+"""What sts keeps in memory: compiled policies, issuers' keys, wrong codes. The first two follow from elsewhere."""
 
 from __future__ import annotations
 
 import sqlite3
 
 from awning.kit.compiled import Compiled
+from awning.services.sts.attempts import Attempts
 from awning.services.sts.issuers import Issuers
 
 
 class Memory:
-    """`compiled` follows from the text of policies, `issuers` from what the issuers publish: no commit concerns them."""
+    """`compiled` follows from the text of policies, `issuers` from what the issuers publish, and `attempts` are
+    an observation: no commit concerns them."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self.compiled = Compiled()
         self.issuers = Issuers()
+        self.attempts = Attempts()

@@ -6,6 +6,7 @@ from awning.contracts import FindMfaStep
 from awning.kit.call import Call
 from awning.kit.errors import AccessDenied
 from awning.services.sts import tables
+from awning.services.sts.memory import Memory
 
 
 def is_shown(call: Call, serial_number: str | None, token_code: str | None) -> bool:
@@ -21,9 +22,13 @@ def use(call: Call, serial_number: str | None, token_code: str | None) -> bool:
         raise AccessDenied(
             "MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code."
         )
+    memory: Memory = call.memory
+    if memory.attempts.are_too_many(call.principal.user_id, call.now):
+        raise AccessDenied("MultiFactorAuthentication failed: too many wrong codes were shown. Wait for five minutes.")
     step = _step(call, serial_number, token_code)
     if step is None:
         raise AccessDenied("MultiFactorAuthentication failed with invalid MFA one time pass code.")
+    memory.attempts.forget(call.principal.user_id)
     tables.use_step(call.db, serial_number, step)
     return True
 
@@ -31,5 +36,11 @@ def use(call: Call, serial_number: str | None, token_code: str | None) -> bool:
 def _step(call: Call, serial_number: str, token_code: str) -> int | None:
     if call.principal.kind not in ("user", "root") or call.principal.issued is not None:
         return None
-    step: int | None = call.ask(FindMfaStep(call.principal.user_id, serial_number, token_code))
+    memory: Memory = call.memory
+    user = call.principal.user_id
+    if memory.attempts.are_too_many(user, call.now):
+        return None
+    step: int | None = call.ask(FindMfaStep(user, serial_number, token_code))
+    if step is None:
+        memory.attempts.note(user, token_code, call.now)
     return step if step is not None and step > tables.last_step(call.db, serial_number) else None

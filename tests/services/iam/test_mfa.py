@@ -158,6 +158,24 @@ def test_a_code_of_anothers_device_proves_nothing(house, iam, alice, seed):
         house.sts.get_session_token(by=bob, serial_number=SERIAL, token_code=code_at(seed, step_of(house.now)))
 
 
+def test_nobody_guesses_a_code(house, alice, seed):
+    house.now += 60
+    sts = Boto(house).client("sts", alice)
+
+    def show(code):
+        return refused(sts.get_session_token, SerialNumber=SERIAL, TokenCode=code)[1]
+
+    right = code_at(seed, step_of(house.now))
+    wrong = [code for code in (f"{number:06}" for number in range(14)) if code != right][:10]
+    for code in [*wrong, *wrong[:3]][:9] * 2:
+        assert "invalid MFA one time pass code" in show(code)
+    assert "invalid MFA one time pass code" in show(wrong[9])
+    assert "too many wrong codes" in show(right)
+    house.now += 300
+    sts.get_session_token(SerialNumber=SERIAL, TokenCode=code_at(seed, step_of(house.now)))
+    assert "invalid MFA one time pass code" in show(wrong[0])
+
+
 # The root's ----------------------------------------------------------------------------------------------------------
 
 ROOT_SERIAL = f"arn:aws:iam::{ACCOUNT}:mfa/root-account-mfa-device"
