@@ -240,11 +240,12 @@ def _walk_uploads(call: Call, place: Place, walk: Walk) -> Walk | None:
     effort = Effort()
     for key, id_, content, initiated in rows:
         walk = walk._replace(key=key, age=id_)
-        found = None if content is None else lifecycle_rules.abortion(place.rules, key, initiated)
-        due = content is not None and found is not None and found[0] <= call.now
-        if due:
+        found = lifecycle_rules.abortion(place.rules, key, initiated)
+        done = 0
+        if content is not None and found is not None and found[0] <= call.now:
             upload_tables.abort_upload(call.db, id_, content)
-        if effort.is_over(due):
+            done = 1
+        if effort.is_over(done):
             return walk
     return walk if len(rows) == LOOKED_AT else None
 

@@ -80,7 +80,10 @@ def uploads_from(
 ) -> list[tuple[bytes, str, int, bytes, int, int, str]]:
     """Return (key, upload, initiated, initiator, kind, chosen, class) of open uploads with start <= key < end; of the key
     `start` itself only those beyond `after`."""
-    query = "SELECT key, upload, initiated, initiator, kind, chosen, class FROM uploads WHERE bucket = ? AND (key, upload) > (?, ?)"
+    query = (
+        "SELECT key, upload, initiated, initiator, kind, chosen, class FROM uploads"
+        " WHERE bucket = ? AND (key, upload) > (?, ?)"
+    )
     rest = "completed IS NULL ORDER BY key, upload LIMIT ?"
     if end is None:
         return db.execute(f"{query} AND {rest}", (bucket, start, after, limit)).fetchall()
