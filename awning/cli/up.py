@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import ctypes
 import errno
 import gc
 import ipaddress
@@ -26,6 +27,8 @@ from awning.hooks import WELL_KNOWN_FOLDER, Hooks
 from awning.region import ROOMS, Options, Region
 from awning.store.errors import DataError, FolderError
 
+_M_ARENA_MAX = -8  # as malloc.h has it
+_ARENAS = 2
 MOST_FILES = 65_536
 KNOWN = frozenset(room.name for room in ROOMS)
 
@@ -95,6 +98,7 @@ def run_loop(options: Options, journal: Journal, hooks: Hooks, *, exit_with_pare
     import uvloop
 
     raise_file_limit()
+    share_arenas()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(options, journal, hooks, exit_with_parent=exit_with_parent))
 
@@ -118,6 +122,16 @@ def raise_file_limit() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         except (OSError, ValueError):
             return  # macOS refuses some values; the listener then takes fewer connections
+
+
+def share_arenas() -> None:
+    """Have glibc's threads allocate from few arenas: each keeps what it once held, and blocks of bodies pass through all threads.
+
+    10 parts of 8 MiB at a time leave 105 MiB resident instead of 115, downloads of 2 GB 115 instead of 153.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:  # neither musl nor macOS has it, or arenas
+        mallopt(_M_ARENA_MAX, _ARENAS)
 
 
 def read_options(arguments: argparse.Namespace, given: Variables, data: Path) -> Options:
