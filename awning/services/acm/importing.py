@@ -27,6 +27,14 @@ from awning.services.acm.x509 import Made, Said
 _LARGEST_KEY: Final = 5120
 _BEGIN: Final = b"-----BEGIN CERTIFICATE-----"
 _END: Final = b"-----END CERTIFICATE-----"
+_UNREADABLE: Final = (
+    ValueError,
+    TypeError,  # a name of a kind that such an attribute cannot have
+    UnsupportedAlgorithm,
+    certificates.InvalidVersion,
+    certificates.DuplicateExtension,
+)
+"""What reading an X.509 certificate raises."""
 _NOT_PEM: Final = "The certificate {what} that you have specified is not a valid PEM-encoded certificate."
 
 
@@ -123,7 +131,7 @@ def parse(certificate: bytes, private_key: bytes, chain: bytes | None, now: floa
     leaf = own[0]
     try:
         said = x509.read(leaf)
-    except (ValueError, UnsupportedAlgorithm):
+    except _UNREADABLE:
         raise ValidationException("Unable to parse certificate. Please ensure the certificate is valid.") from None
     if said.algorithm is None:
         raise ValidationException("The key algorithm of the certificate is not supported.")
@@ -152,7 +160,7 @@ def _text(pem: bytes) -> str:
 def _read(pem: bytes, what: str) -> list[certificates.Certificate]:
     try:
         found = [certificates.load_pem_x509_certificate(block) for block in _blocks(pem)]
-    except ValueError:
+    except _UNREADABLE:
         found = []
     if not found:
         raise ValidationException(_NOT_PEM.format(what=what))
@@ -206,6 +214,6 @@ def _check_chain(leaf: certificates.Certificate, links: list[certificates.Certif
 def _signed_by(certificate: certificates.Certificate, issuer: certificates.Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+    except (*_UNREADABLE, InvalidSignature):
         return False
     return True

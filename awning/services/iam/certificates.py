@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
     load_ssh_public_key,
 )
-from cryptography.x509 import Certificate, load_pem_x509_certificate, load_pem_x509_certificates
+from cryptography.x509 import Certificate, InvalidVersion, load_pem_x509_certificate, load_pem_x509_certificates
 
 from awning.services.iam.errors import (
     InvalidPublicKey,
@@ -44,7 +44,10 @@ def read_certificate(body: str) -> Certificate:
     """The one certificate of a PEM text. Raises ValueError."""
     if body.count(_BEGIN) != 1:
         raise ValueError("it must be exactly one certificate")
-    certificate = load_pem_x509_certificate(body.encode())
+    try:
+        certificate = load_pem_x509_certificate(body.encode())
+    except InvalidVersion as error:
+        raise ValueError("it has no version that there is") from error
     certificate.public_key()  # Raises ValueError (UnsupportedAlgorithm too) for a key of a kind that nobody knows.
     return certificate
 
@@ -82,7 +85,7 @@ def _check_chain(certificate: Certificate, chain: str | None) -> None:
         return
     try:
         above = load_pem_x509_certificates(chain.encode())
-    except ValueError as error:
+    except (ValueError, InvalidVersion) as error:
         raise MalformedCertificate(_BROKEN.format(-1)) from error
     for place, (lower, upper) in enumerate(zip([certificate, *above], above, strict=False)):
         try:

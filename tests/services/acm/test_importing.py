@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import time
+from base64 import b64encode
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from awning.services.acm import importing
@@ -55,6 +59,23 @@ def test_a_self_signed_certificate_needs_no_chain(client: Client, issuer: Issuer
     assert client.describe(arn)["KeyAlgorithm"] == "EC_prime256v1"
 
 
+def altered(pem: bytes, was: bytes, now: bytes) -> bytes:
+    """A certificate in PEM with other bytes, which its signature does not fit."""
+    der = x509.load_pem_x509_certificate(pem).public_bytes(serialization.Encoding.DER)
+    assert der.count(was) == 1
+    body = b64encode(der.replace(was, now))
+    return b"-----BEGIN CERTIFICATE-----\n" + body + b"\n-----END CERTIFICATE-----\n"
+
+
+def with_two_extensions(issuer: Issuer, key: Any) -> bytes:
+    builder = x509.CertificateBuilder(issuer.name, issuer.name, key.public_key(), serial_number=7)
+    moment = datetime.fromtimestamp(START, UTC)
+    builder = builder.not_valid_before(moment).not_valid_after(moment + timedelta(days=9))
+    for oid in ("1.2.3.4", "1.2.3.5"):
+        builder = builder.add_extension(x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), b""), critical=False)
+    return builder.sign(issuer.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
 def wrong(issuer: Issuer, key: Any) -> list[tuple[str, dict[str, Any]]]:
     good = {"certificate": issuer.issue(key), "private_key": pem_of(key), "certificate_chain": issuer.pem}
     old = ed25519.Ed25519PrivateKey.generate()
@@ -65,6 +86,26 @@ def wrong(issuer: Issuer, key: Any) -> list[tuple[str, dict[str, Any]]]:
             {**good, "certificate": b"-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----"},
         ),
         ("chain that you have specified is not a valid PEM", {**good, "certificate_chain": b"chain"}),
+        (
+            "body that you have specified is not a valid PEM",
+            {**good, "certificate": altered(good["certificate"], b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x63")},
+        ),
+        (
+            "Unable to parse certificate",
+            {
+                **good,
+                "certificate": altered(issuer.issue(key, common="\0bits"), b"\x0c\x05\0bits", b"\x03\x05\0bits"),
+            },
+        ),
+        (
+            "Unable to parse certificate",
+            {
+                **good,
+                "certificate": altered(
+                    with_two_extensions(issuer, key), b"\x06\x03\x2a\x03\x05", b"\x06\x03\x2a\x03\x04"
+                ),
+            },
+        ),
         ("contains more than one certificate", {**good, "certificate": good["certificate"] + issuer.pem}),
         ("private key is not valid", {**good, "private_key": b"KEY123"}),
         ("private key is not supported", {**good, "private_key": pem_of(old)}),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
+
 import pytest
 from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
@@ -59,6 +61,18 @@ def test_a_server_certificate_from_its_upload_to_its_end(house, iam):
         "NoSuchEntity",
         "The Server Certificate with name site cannot be found.",
     )
+
+
+def test_a_version_that_there_is_not_is_an_error_of_the_clients(house, iam):
+    own = key()
+    body = certificate("example.org", own, house.now)
+    der = b64decode("".join(body.splitlines()[1:-1]))
+    assert der.count(b"\xa0\x03\x02\x01\x02") == 1
+    text = b64encode(der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x63")).decode()
+    strange = f"-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n"
+    for params in ({"CertificateBody": strange}, {"CertificateBody": body, "CertificateChain": strange}):
+        code, _ = refused(iam.upload_server_certificate, ServerCertificateName="c", PrivateKey=pem(own), **params)
+        assert code == "MalformedCertificate"
 
 
 def test_a_private_key_is_stored_sealed_only(house, iam):
