@@ -207,6 +207,42 @@ def test_conditions_hold(region: LiveRegion, kms: Any, name: str) -> None:
     assert not may(**{"ForAllValues:StringEquals": {"kms:EncryptionContextKeys": ["team"]}})
 
 
+def test_conditions_hold_for_both_keys_of_a_re_encryption(region: LiveRegion, kms: Any, name: str) -> None:
+    iam = region.client("iam")
+    iam.create_user(UserName=name)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    user = region.client("kms", key=key["AccessKeyId"], secret=key["SecretAccessKey"])
+    source, other = (kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(2))
+    kms.create_alias(AliasName=f"alias/{name}", TargetKeyId=other)
+    blob = kms.encrypt(KeyId=source, Plaintext=b"x", EncryptionContext={"of": "a"})["CiphertextBlob"]
+
+    def may(action: str, condition: dict[str, Any], to: str = f"alias/{name}") -> bool:
+        statements = [
+            {"Effect": "Allow", "Action": "kms:ReEncrypt*", "Resource": "*"},
+            {"Effect": "Deny", "Action": action, "Resource": "*", "Condition": condition},
+        ]
+        document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=document)
+        try:
+            user.re_encrypt(
+                CiphertextBlob=blob,
+                SourceEncryptionContext={"of": "a"},
+                DestinationKeyId=to,
+                DestinationEncryptionContext={"of": "b"},
+            )
+        except ClientError as error:
+            return bool(error.response["Error"]["Code"] != "AccessDeniedException")
+        return True
+
+    for action, context in (("kms:ReEncryptFrom", "a"), ("kms:ReEncryptTo", "b")):
+        assert not may(action, {"StringEquals": {"kms:EncryptionContext:of": context}})
+        assert may(action, {"StringNotEquals": {"kms:EncryptionContext:of": context}})
+    assert may("kms:ReEncrypt*", {"Bool": {"kms:ReEncryptOnSameKey": "true"}})
+    assert not may("kms:ReEncrypt*", {"Bool": {"kms:ReEncryptOnSameKey": "true"}}, to=source)
+    assert not may("kms:ReEncryptTo", {"StringEquals": {"kms:RequestAlias": f"alias/{name}"}})
+    assert may("kms:ReEncryptFrom", {"StringEquals": {"kms:RequestAlias": f"alias/{name}"}})
+
+
 def test_an_error_without_a_message_has_none(kms: Any) -> None:
     blob = kms.encrypt(KeyId=kms.create_key()["KeyMetadata"]["KeyId"], Plaintext=b"x")["CiphertextBlob"]
     with pytest.raises(kms.exceptions.InvalidCiphertextException) as refused:

@@ -98,8 +98,7 @@ def conditions(call: Call, params: Params) -> dict[str, Any]:
         found |= _of_grant(params)
     named = params.get("key_id") or params.get("target_key_id")
     key = _key_of(call, params, named)
-    if named is not None and (named.startswith("alias/") or ":alias/" in named):
-        found["kms:RequestAlias"] = named[named.index("alias/") :]
+    found |= requested_alias(named)
     return found | (of_key(call, key) if key is not None else {})
 
 
@@ -144,6 +143,13 @@ def context_keys(context: Mapping[str, str] | None) -> dict[str, Any]:
         # Names that differ in case alone are one to conditions, which then has all their values.
         found[key] = value if key not in found else [*([was] if isinstance(was := found[key], str) else was), value]
     return found
+
+
+def requested_alias(named: str | None) -> dict[str, Any]:
+    """By which alias a request names its key, if it does."""
+    if named is None or not (named.startswith("alias/") or ":alias/" in named):
+        return {}
+    return {"kms:RequestAlias": named[named.index("alias/") :]}
 
 
 def of_reencryption(same_key: bool) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from awning.kit.call import Call
 from awning.kit.errors import AccessDenied
 from awning.kit.operation import ALL, Needs, Params, operation
 from awning.services.kms import ciphers, envelope
-from awning.services.kms.conditions import conditions, context_keys, of_key, of_reencryption
+from awning.services.kms.conditions import conditions, context_keys, of_key, of_reencryption, requested_alias
 from awning.services.kms.errors import (
     IncorrectKeyException,
     InvalidCiphertextException,
@@ -245,9 +245,10 @@ async def re_encrypt(
     )
     destination = arn_of(call, destination_key_id)
     same = of_reencryption(source == destination)
-    _require(call, "kms:ReEncryptFrom", source, source_encryption_algorithm, source_encryption_context, same)
+    from_, to_ = {**same, **requested_alias(source_key_id)}, {**same, **requested_alias(destination_key_id)}
+    _require(call, "kms:ReEncryptFrom", source, source_encryption_algorithm, source_encryption_context, from_)
     _require(
-        call, "kms:ReEncryptTo", destination, destination_encryption_algorithm, destination_encryption_context, same
+        call, "kms:ReEncryptTo", destination, destination_encryption_algorithm, destination_encryption_context, to_
     )
     check_tokens(call, grant_tokens)
     blind = _blind(dry_run, dry_run_modifiers)
