@@ -223,6 +223,37 @@ def put_told(stage: Stage) -> Plan:
     return Plan(_puts(stage, name, [f"written/2026/11/{i:06d}.bin" for i in range(DIFFERENT)], 1024))
 
 
+def put_versioned(stage: Stage) -> Plan:
+    """As put_object, into a bucket that keeps versions: every key gets ever more of them."""
+    name = "bench-versioned"
+    s3 = make_client("s3", stage.running.endpoint)
+    s3.create_bucket(Bucket=name)
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    return Plan(_puts(stage, name, [f"written/2026/11/{i:06d}.bin" for i in range(DIFFERENT)], 1024))
+
+
+def _bucket_under_kms(stage: Stage) -> str:
+    """Make a bucket whose objects are encrypted under a bucket key of S3's own KMS key."""
+    name = "bench-kms"
+    s3 = make_client("s3", stage.running.endpoint)
+    s3.create_bucket(Bucket=name)
+    by_default = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}, "BucketKeyEnabled": True}
+    s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": [by_default]})
+    return name
+
+
+def put_under_kms(stage: Stage) -> Plan:
+    name = _bucket_under_kms(stage)
+    return Plan(_puts(stage, name, [f"written/2026/11/{i:06d}.bin" for i in range(DIFFERENT)], 1024))
+
+
+def get_under_kms(stage: Stage) -> Plan:
+    name = _bucket_under_kms(stage)
+    keys = [f"read/2026/11/{i:06d}.bin" for i in range(DIFFERENT)]
+    stage.send_once(_puts(stage, name, keys, 1024))
+    return Plan([stage.record("s3", "get_object", Bucket=name, Key=key) for key in keys])
+
+
 def get_object(stage: Stage) -> Plan:
     keys = [f"read/2026/11/{i:06d}.bin" for i in range(DIFFERENT)]
     stage.send_once(_puts(stage, BUCKET, keys, 1024))
@@ -277,6 +308,9 @@ WORKLOADS = {
         Workload("publish-10", "SNS Publish to 10 queues, raw", publish_wide, _has(rb"<MessageId>")),
         Workload("put", "S3 PutObject, 1 KiB", put_object, budget="≤ 55 µs"),
         Workload("put-told", "S3 PutObject, 1 KiB, told to a queue", put_told),
+        Workload("put-versions", "S3 PutObject, 1 KiB, versions kept", put_versioned),
+        Workload("put-kms", "S3 PutObject, 1 KiB, SSE-KMS", put_under_kms),
+        Workload("get-kms", "S3 GetObject, 1 KiB, SSE-KMS", get_under_kms, lambda body: len(body) == 1024),
         Workload("get", "S3 GetObject, 1 KiB", get_object, lambda body: len(body) == 1024, budget="≤ 40 µs"),
         Workload("list", "S3 ListObjectsV2, 1,000 keys", list_objects, _has(rb"<Key>", 1000), budget="≤ 3 ms"),
         Workload("identity", "STS GetCallerIdentity", caller_identity, _has(rb"<Arn>")),
