@@ -16,9 +16,12 @@ from typing import Any
 
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509 import load_pem_x509_certificate
 
 from tests import replicas
 from tests.conftest import LiveRegion
+from tests.permissions.examples import self_signed
 
 PART = 5 * 1024 * 1024
 OPTIONS = {"config": Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30)}
@@ -417,7 +420,89 @@ class Keys(Writer):
             assert found[what] in allowed, f"{self.name}: {what} is {found[what]}, none of {allowed}"
 
 
-KINDS: tuple[type[Writer], ...] = (Objects, Objects, Versions, Replicated, Uploads, Messages, Messages, Policies, Keys)
+class Certificates(Writer):
+    """Certificates of ACM, imported or requested for names of the region's own: which there are; their keys fit.
+
+    What was requested is issued after the restart at the latest, once.
+    """
+
+    def prepare(self) -> None:
+        self.acm = self.make("acm", **OPTIONS)
+        self.pairs = [self_signed(f"{self.name}-{number}.example.com") for number in range(3)]
+        self.imported: dict[str, bytes] = {}
+        self.requested: set[str] = set()
+        self.deleted: set[str] = set()
+        self.open: tuple[str, Any] | None = None
+
+    def step(self) -> None:
+        fate = self.random.random()
+        if fate < 0.3:
+            arn = self.random.choice([None, *self.imported])
+            certificate, key = self.random.choice(self.pairs)
+            self.open = ("import", (arn, certificate))
+            where = {} if arn is None else {"CertificateArn": arn}
+            made = self.acm.import_certificate(Certificate=certificate, PrivateKey=key, **where)
+            self.imported[made["CertificateArn"]] = certificate
+        elif fate < 0.5 and len(self.requested) < 10:
+            self.open = ("request", None)
+            made = self.acm.request_certificate(
+                DomainName=f"{self.name}-{self.done}.localhost.localstack.cloud",
+                ValidationMethod="DNS",
+                KeyAlgorithm="EC_prime256v1",
+                Options={"Export": "ENABLED"},
+            )
+            self.requested.add(made["CertificateArn"])
+        elif fate < 0.7 and (self.imported or self.requested):
+            arn = self.random.choice(sorted({*self.imported, *self.requested}))
+            self.open = ("delete", arn)
+            self.acm.delete_certificate(CertificateArn=arn)
+            self.imported.pop(arn, None)
+            self.requested.discard(arn)
+            self.deleted.add(arn)
+        elif self.requested:
+            # Exported, it may be renewed: another key under the same name.
+            arn = self.random.choice(sorted(self.requested))
+            if refusal(self.acm.export_certificate, CertificateArn=arn, Passphrase=b"word") is None:
+                refusal(self.acm.renew_certificate, CertificateArn=arn)
+        self.open = None
+
+    def check(self) -> None:
+        acm = self.make("acm", **OPTIONS)
+        kind, value = self.open or ("", None)
+        for arn, certificate in self.imported.items():
+            if (kind, value) == ("delete", arn) and refusal(acm.get_certificate, CertificateArn=arn):
+                continue
+            allowed = {certificate, *([value[1]] if kind == "import" and value[0] == arn else [])}
+            assert acm.get_certificate(CertificateArn=arn)["Certificate"].encode() in allowed
+        for arn in self.requested:
+            if (kind, value) != ("delete", arn) or refusal(acm.describe_certificate, CertificateArn=arn) is None:
+                self._check_issued(acm, arn)
+        for arn in self.deleted:
+            assert refusal(acm.describe_certificate, CertificateArn=arn) == "ResourceNotFoundException"
+
+    def _check_issued(self, acm: Any, arn: str) -> None:
+        deadline = time.monotonic() + 60
+        while (found := acm.describe_certificate(CertificateArn=arn)["Certificate"])["Status"] != "ISSUED":
+            assert found["Status"] == "PENDING_VALIDATION"
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        made = acm.export_certificate(CertificateArn=arn, Passphrase=b"word")
+        key = load_pem_private_key(made["PrivateKey"].encode(), b"word")
+        assert key.public_key() == load_pem_x509_certificate(made["Certificate"].encode()).public_key()
+
+
+KINDS: tuple[type[Writer], ...] = (
+    Objects,
+    Objects,
+    Versions,
+    Replicated,
+    Uploads,
+    Messages,
+    Messages,
+    Policies,
+    Keys,
+    Certificates,
+)
 
 
 def make_writers(live: LiveRegion, number: int) -> list[Writer]:
