@@ -74,12 +74,27 @@ class FindUser:
 @dataclass(frozen=True, slots=True)
 class FindMfaStep:
     """For which half minute since the epoch is this code right, of the device that the user of this unique id, or the root of
-    this account, has? Answered by iam: int; None where it is wrong, is known to have been used, or the device is another's. That
-    no code is taken twice is the asker's to see to."""
+    this account, has? Answered by iam: int; None where it is wrong, was taken already, or the device is another's. The asker
+    keeps what it takes, and tells (LastSessionStep, LastDeletionStep)."""
 
     user_id: str
     serial_number: str
     code: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LastSessionStep:
+    """The half minute since the epoch of the last code of a device that was taken for a session; -1 where none was. Answered by
+    sts: int."""
+
+    serial_number: str
+
+
+@dataclass(frozen=True, slots=True)
+class LastDeletionStep:
+    """As LastSessionStep, of the last code that was taken by a bucket with MFA delete. Answered by s3: int."""
+
+    serial_number: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import quote
 
-from awning.contracts import FindMfaStep
+from awning.contracts import FindMfaStep, LastDeletionStep, LastSessionStep
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, Params, operation
 from awning.services.iam import lookup, resource_tables, tables, users
@@ -158,7 +159,7 @@ def resync_mfa_device(
     """Learn by two codes in a row how far a device's clock is off."""
     device = _of_owner(call, lookup.entity(call, "user", user_name).row, serial_number)
     step = _pair(call, device, authentication_code1, authentication_code2)
-    facts = {**device.facts, "drift": step - step_of(call.now), "last": step}
+    facts = {**device.facts, "drift": step - step_of(call.now), "last": max(step, device.facts["last"])}
     resource_tables.set_facts(call.db, device.row, facts)
 
 
@@ -220,7 +221,7 @@ def list_mfa_device_tags(
 
 
 def find_mfa_step(call: Call, question: FindMfaStep) -> int | None:
-    """For which step a user's code is right; None where it is not, was used to enable the device, or is another's."""
+    """For which step a user's code is right; None where it is not, was taken already, or is another's."""
     device = resource_tables.find_by_arn(call.db, question.serial_number)
     if device is None or device.kind != "mfa" or device.owner is None:
         return None
@@ -232,7 +233,16 @@ def find_mfa_step(call: Call, question: FindMfaStep) -> int | None:
     if owner_id != question.user_id:
         return None
     step = matching_step(_seed(call, device), question.code, call.now, int(device.facts["drift"]))
-    return step if step is not None and step > int(device.facts["last"]) else None
+    return step if step is not None and step > _last_taken(call, device) else None
+
+
+def _last_taken(call: Call, device: Resource) -> int:
+    """The last step whose code was taken by whichever room; one that does not run took none that counts."""
+    taken = [int(device.facts["last"])]
+    for question in (LastSessionStep(device.arn), LastDeletionStep(device.arn)):
+        with suppress(LookupError):
+            taken.append(call.ask(question))
+    return max(taken)
 
 
 def _find(call: Call, serial_number: str) -> Resource:

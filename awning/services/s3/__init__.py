@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from awning.contracts import DeliverLog, ReplicateVersion
+from awning.contracts import DeliverLog, LastDeletionStep, ReplicateVersion
 from awning.kit.call import Call
 from awning.kit.service import Service, Work
 from awning.services.s3 import (
@@ -23,6 +23,7 @@ from awning.services.s3 import (
     lifecycle,
     listing,
     locking,
+    mfa_delete,
     multipart,
     notifications,
     objects,
@@ -113,6 +114,7 @@ SERVICE = Service(
         Work("access_logs", access_logs.send_due, every=1.0),
     ),
     keeps=lambda call, blobs: tables.known_blobs(call.db, blobs),
+    answers={LastDeletionStep: mfa_delete.last_step},
     global_=True,
     gauges=gauges,
 )

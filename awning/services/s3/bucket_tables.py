@@ -95,6 +95,16 @@ def set_versioning(db: sqlite3.Connection, bucket: int, versioning: str) -> None
     db.execute("UPDATE buckets SET versioning = ? WHERE bucket = ?", (versioning, bucket))
 
 
+def last_mfa_step(db: sqlite3.Connection, serial: str) -> int:
+    """Return the half minute since the epoch of the last code of a device that was taken; -1 where none was."""
+    row = db.execute("SELECT step FROM mfa_steps WHERE serial = ?", (serial,)).fetchone()
+    return row[0] if row else -1
+
+
+def use_mfa_step(db: sqlite3.Connection, serial: str, step: int) -> None:
+    db.execute("INSERT OR REPLACE INTO mfa_steps VALUES (?, ?)", (serial, step))
+
+
 def set_block(db: sqlite3.Connection, bucket: int, block: int | None) -> None:
     db.execute("UPDATE buckets SET block = ? WHERE bucket = ?", (block, bucket))
 

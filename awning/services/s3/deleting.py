@@ -17,6 +17,7 @@ from awning.services.s3 import (
     event_records,
     history,
     locks,
+    mfa_delete,
     names,
     notifications,
     receiving,
@@ -47,6 +48,7 @@ def delete_object(
     bucket: str,
     key: str,
     version_id: str | None = None,
+    mfa: str | None = None,
     bypass_governance_retention: bool | None = None,
     if_match: str | None = None,
     expected_bucket_owner: str | None = None,
@@ -54,6 +56,7 @@ def delete_object(
     """Delete an object or a version of it; with If-Match only if it is there and has this ETag."""
     found = buckets.find(call, bucket, expected_bucket_owner)
     locks.check_bypass(call, found, bypass_governance_retention)
+    mfa_delete.prove(call, found, mfa, version_id is not None and mfa_delete.is_enabled(call, found))
     removed = _delete(call, found, key, version_id, if_match, bool(bypass_governance_retention))
     if removed is None:
         return {}
@@ -117,11 +120,12 @@ async def delete_objects(
     call: Call,
     bucket: str,
     delete: dict[str, Any],
+    mfa: str | None = None,
     bypass_governance_retention: bool | None = None,
     checksum_algorithm: str | None = None,
     expected_bucket_owner: str | None = None,
 ) -> dict[str, Any]:
-    """Delete up to 1,000 objects; each is allowed, and may fail, on its own."""
+    """Delete up to 1,000 objects; each is allowed, and may fail, on its own. One MFA code is good for all of them."""
     receiving.check_document(call, checksum_algorithm, required=True)
     begun = buckets.find(call, bucket, expected_bucket_owner)
     step = SLICE if begun.notification is None and begun.versioning is None else SLICE_TOLD
@@ -133,6 +137,9 @@ async def delete_objects(
         locks.check_bypass(
             call, begun, bypass_governance_retention
         )  # who empties any bucket by its versions sends it always
+    guarded = mfa_delete.is_enabled(call, begun) and any(entry.get("VersionId") is not None for entry in asked)
+    if guarded or mfa is not None:
+        await call.commit(mfa_delete.prove, begun, mfa, guarded)
     quiet = bool(delete.get("Quiet"))
     deleted: list[dict[str, Any]] = []
     failed: list[dict[str, Any]] = []
@@ -149,7 +156,9 @@ async def delete_objects(
                 wanted.append(entry)
             else:
                 failed.append({**_named(entry), "Code": "AccessDenied", "Message": "Access Denied"})
-        outcomes = await call.commit(_delete_slice, bucket, expected_bucket_owner, wanted, bypass) if wanted else []
+        outcomes = (
+            await call.commit(_delete_slice, bucket, expected_bucket_owner, wanted, bypass, mfa) if wanted else []
+        )
         for entry, outcome in zip(wanted, outcomes, strict=True):
             if "Code" in outcome:
                 failed.append({**_named(entry), **outcome})
@@ -170,10 +179,12 @@ def _shown(removed: Removed | None) -> dict[str, Any]:
 
 
 def _delete_slice(
-    call: Call, bucket: str, owner: str | None, entries: list[dict[str, Any]], bypass: bool
+    call: Call, bucket: str, owner: str | None, entries: list[dict[str, Any]], bypass: bool, mfa: str | None
 ) -> list[dict[str, Any]]:
     """Delete in one batch; return of each entry the code and message of its refusal, or what its reply adds."""
     found = buckets.find(call, bucket, owner)
+    if mfa is None and any(entry.get("VersionId") is not None for entry in entries):
+        mfa_delete.prove(call, found, None, mfa_delete.is_enabled(call, found))  # it may have been turned on meanwhile
     outcomes: list[dict[str, Any]] = []
     for entry in entries:
         version = entry.get("VersionId")

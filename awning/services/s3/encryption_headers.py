@@ -104,7 +104,7 @@ def customer(
     """
     if algorithm is None and key is None and md5 is None:
         return None
-    if not call.facts.secure and not _is_local(call.facts.source_ip):
+    if not call.facts.secure and not is_local(call.facts.source_ip):
         raise errors.InvalidRequest(
             "Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection."
         )
@@ -175,7 +175,8 @@ def _bad(what: str) -> errors.InvalidArgument:
     return errors.InvalidArgument(message, HEADER, "null")
 
 
-def _is_local(address: str) -> bool:
+def is_local(address: str) -> bool:
+    """Whether a client's address is this machine's own."""
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:

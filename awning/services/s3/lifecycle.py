@@ -17,6 +17,7 @@ from awning.services.s3 import (
     lifecycle_checks,
     lifecycle_rules,
     lifecycle_tables,
+    mfa_delete,
     names,
     receiving,
     settings,
@@ -78,10 +79,11 @@ def put_bucket_lifecycle_configuration(
 ) -> dict[str, Any]:
     """Replace a bucket's lifecycle rules; they hold for what it has and for what comes.
 
-    Raises MalformedXML, InvalidArgument, InvalidRequest; nothing is changed then.
+    Raises MalformedXML, InvalidArgument, InvalidRequest, InvalidBucketState; nothing is changed then.
     """
     receiving.check_document(call, checksum_algorithm)
     found = buckets.find(call, bucket, expected_bucket_owner)
+    mfa_delete.check_lifecycle(call, found)
     least = lifecycle_checks.minimum_size(transition_default_minimum_object_size)
     rules = lifecycle_checks.checked(lifecycle_configuration, call.new_id)
     settings.put(call, found, NAME, {"Rules": rules, "TransitionDefaultMinimumObjectSize": least})

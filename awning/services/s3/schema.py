@@ -148,5 +148,11 @@ SCHEMA = Schema(
         ) WITHOUT ROWID;
         """,
         "CREATE INDEX uploads_in_order ON uploads (bucket, key)",  # and id, as lifecycles walk through them
+        """
+        CREATE TABLE mfa_steps (     -- of each MFA device, the half minute since the epoch of the last code that was taken
+            serial TEXT PRIMARY KEY,
+            step INTEGER NOT NULL
+        ) WITHOUT ROWID;
+        """,
     )
 )

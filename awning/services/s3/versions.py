@@ -18,6 +18,7 @@ from awning.services.s3 import (
     lifecycle_tables,
     listing,
     locks,
+    mfa_delete,
     names,
     owners,
     receiving,
@@ -35,7 +36,7 @@ _STATES = (history.ENABLED, history.SUSPENDED)
 
 @operation(
     Needs("s3:PutBucketVersioning", names.of_bucket),
-    honours={"versioning_configuration": {"Status": ALL, "MFADelete": {"Disabled"}}, "checksum_algorithm": ALL},
+    honours={"versioning_configuration": {"Status": ALL, "MFADelete": ALL}, "checksum_algorithm": ALL},
     anonymous=True,
     context=of_request,
 )
@@ -45,16 +46,20 @@ def put_bucket_versioning(
     versioning_configuration: dict[str, Any],
     content_md5: str | None = None,
     checksum_algorithm: str | None = None,
+    mfa: str | None = None,
     expected_bucket_owner: str | None = None,
 ) -> None:
-    """Let a bucket keep versions, or keep no further ones. What it has stays. MFA delete is off."""
+    """Let a bucket keep versions, or keep no further ones; what it has stays. And turn MFA delete on or off, which then takes a
+    code for this as well."""
     receiving.check_document(call, checksum_algorithm)
     found = buckets.find(call, bucket, expected_bucket_owner)
     status = versioning_configuration.get("Status")
     if not status:
         raise errors.IllegalVersioningConfigurationException
-    if status not in _STATES:
+    wanted = versioning_configuration.get("MFADelete")
+    if status not in _STATES or wanted not in (None, *mfa_delete.STATES):
         raise errors.MalformedXML
+    mfa_delete.prove(call, found, mfa, wanted == mfa_delete.ENABLED or mfa_delete.is_enabled(call, found))
     if status != history.ENABLED and locks.of_bucket(call, found) is not None:
         raise errors.InvalidBucketState(
             "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed."
@@ -64,15 +69,20 @@ def put_bucket_versioning(
             "A replication configuration is present on this bucket, so you cannot change the versioning state. To change the "
             "versioning state, first delete the replication configuration."
         )
+    if wanted is not None:
+        mfa_delete.switch(call, found, wanted)
     bucket_tables.set_versioning(call.db, found.bucket, status)
     call.after(call.memory.known.clear)
 
 
 @operation(Needs("s3:GetBucketVersioning", names.of_bucket), reads=True, anonymous=True, context=of_request)
 def get_bucket_versioning(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> dict[str, Any]:
-    """Return whether a bucket keeps versions; one that never was versioned answers without a status."""
+    """Return whether a bucket keeps versions, and has MFA delete; one that never was versioned answers without a status."""
     found = buckets.find(call, bucket, expected_bucket_owner)
-    return {} if found.versioning is None else {"Status": found.versioning}
+    mfa = mfa_delete.of(call, found)
+    return ({} if found.versioning is None else {"Status": found.versioning}) | (
+        {} if mfa is None else {"MFADelete": mfa}
+    )
 
 
 # Listing -------------------------------------------------------------------------------------------------------------

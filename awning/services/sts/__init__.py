@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from awning.contracts import FindSession
+from awning.contracts import FindSession, LastSessionStep
 from awning.kit.service import Service, Work
 from awning.services.sts import (
     federation,
     identity,
     messages,
+    mfa,
     offers,
     roles,
     saml,
@@ -29,6 +30,6 @@ SERVICE = Service(
     guard=trust.guard,
     tags=trust.tags_of,
     condition_keys=("sts:externalid", "sts:rolesessionname", "sts:sourceidentity", "sts:transitivetagkeys"),
-    answers={FindSession: offers.find_session},
+    answers={FindSession: offers.find_session, LastSessionStep: mfa.last_step},
     work=(Work("forget expired sessions", work.forget_expired, every=300.0),),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from awning.contracts import FindMfaStep
+from awning.contracts import FindMfaStep, LastSessionStep
 from awning.kit.call import Call
 from awning.kit.errors import AccessDenied
 from awning.services.sts import tables
@@ -31,6 +31,11 @@ def use(call: Call, serial_number: str | None, token_code: str | None) -> bool:
     memory.attempts.forget(call.principal.user_id)
     tables.use_step(call.db, serial_number, step)
     return True
+
+
+def last_step(call: Call, question: LastSessionStep) -> int:
+    """The half minute of the last code that was taken here; -1 where none was."""
+    return tables.last_step(call.db, question.serial_number)
 
 
 def _step(call: Call, serial_number: str, token_code: str) -> int | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from awning.auth.evaluate import decide
 from awning.auth.principal import Principal, root_of
-from awning.contracts import FindCredential, FindLastUse, FindSession, LastUse
+from awning.contracts import FindCredential, FindLastUse, FindSession, LastDeletionStep, LastUse
 from awning.gateway.context import Context
 from awning.kit.call import Call, Facts
 from awning.kit.errors import AccessDenied
@@ -28,10 +28,14 @@ OTHER = "210987654321"
 
 
 class House:
-    """Rooms on databases in memory; `now` is the region's clock. A call that fails is rolled back."""
+    """Rooms on databases in memory; `now` is the region's clock. A call that fails is rolled back.
+
+    deleted_at: the step of the last MFA code that s3 took.
+    """
 
     def __init__(self) -> None:
         self.now = 1_700_000_000.0
+        self.deleted_at = -1
         self.used: dict[str, LastUse] = {}
         self.caller: Principal = replace(root_of(ACCOUNT), well_known=True)
         self.rooms = {service.name: self._room(service) for service in (iam.SERVICE, sts.SERVICE)}
@@ -77,6 +81,8 @@ class House:
     def ask(self, question: Any, facts: Facts | None = None) -> Any:
         if isinstance(question, FindLastUse):
             return self.used.get(question.id)
+        if isinstance(question, LastDeletionStep):
+            return self.deleted_at
         for name, room in self.rooms.items():
             answer = room.service.answers.get(type(question))
             if answer is not None:

@@ -8,6 +8,7 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 
+from awning.contracts import LastSessionStep
 from awning.kit.errors import AccessDenied
 from awning.services.iam.totp import code_at, matching_pair, matching_step, step_of
 from tests.services.iam.support import ACCOUNT, OTHER
@@ -148,6 +149,24 @@ def test_a_role_that_wants_a_second_factor_is_assumed_with_a_code_only(house, al
     house.now += 30
     session = house.sts.get_session_token(by=alice, serial_number=SERIAL, token_code=code_at(seed, step_of(house.now)))
     house.sts.assume_role(by=house.as_key(session["Credentials"]), **wanted)
+
+
+def test_a_code_that_another_room_took_proves_nothing(house, iam, alice, seed):
+    house.now += 30
+    step = step_of(house.now)
+    house.deleted_at = step
+    shown = {"serial_number": SERIAL, "token_code": code_at(seed, step)}
+    with pytest.raises(AccessDenied, match="invalid MFA"):
+        house.sts.get_session_token(by=alice, **shown)
+    earlier = {"AuthenticationCode1": code_at(seed, step - 3), "AuthenticationCode2": code_at(seed, step - 2)}
+    iam.resync_mfa_device(UserName="alice", SerialNumber=SERIAL, **earlier)
+    with pytest.raises(AccessDenied, match="invalid MFA"):
+        house.sts.get_session_token(by=alice, **shown)
+    house.deleted_at = step - 1
+    house.now += 30
+    house.sts.get_session_token(by=alice, **shown)
+    asked = house.rooms["sts"].service.answers[LastSessionStep]
+    assert asked(house.call("sts"), LastSessionStep(SERIAL)) == step
 
 
 def test_a_code_of_anothers_device_proves_nothing(house, iam, alice, seed):

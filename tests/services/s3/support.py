@@ -15,6 +15,7 @@ from awning.contracts import (
     DecryptDataKey,
     Deliver,
     EncryptsByDefault,
+    FindMfaStep,
     FindPrincipalIds,
     FindRole,
     GenerateDataKeyFor,
@@ -77,7 +78,8 @@ class Keys:
 
 class Neighbours:
     """A region of one room. `known` are the ARNs of users and roles that exist, `listening` those of queues and topics, and
-    whether their policies let S3 write to them; `alone`: no other room runs; `encrypts`: by default; `keys`: those of KMS."""
+    whether their policies let S3 write to them; `alone`: no other room runs; `encrypts`: by default; `keys`: those of KMS;
+    `codes`: (account, serial number, code) of roots' MFA devices, to the steps for which they are right."""
 
     def __init__(self) -> None:
         self.known: set[str] = set()
@@ -87,6 +89,7 @@ class Neighbours:
         self.encrypts = True
         self.keys = Keys()
         self.roles: dict[str, RoleFacts] = {}
+        self.codes: dict[tuple[str, str, str], int] = {}
 
     def ask(self, question: Any, facts: Facts) -> Any:
         if isinstance(question, FindPrincipalIds):
@@ -104,6 +107,8 @@ class Neighbours:
                 raise LookupError("No room answers that.")
             self.senders.append(question.sender)
             return self.listening.get(question.arn)
+        if isinstance(question, FindMfaStep):
+            return self.codes.get((question.user_id, question.serial_number, question.code))
         return question.arn in self.known
 
     def sent(self, room: Room) -> None:

@@ -183,9 +183,6 @@ UNSUPPORTED: list[tuple[str, dict[str, Any]]] = [
     ("put_object", {"Key": "k", "ServerSideEncryption": "aws:fsx"}),
     ("put_object", {"Key": "k", "WriteOffsetBytes": 0}),
     ("put_object", {"Key": "k", "ObjectLockEventHold": "ON"}),
-    ("put_bucket_versioning", {"VersioningConfiguration": {"Status": "Enabled", "MFADelete": "Enabled"}}),
-    ("put_bucket_versioning", {"VersioningConfiguration": {"Status": "Enabled"}, "MFA": "1234 123456"}),
-    ("delete_object", {"Key": "there", "MFA": "1234 123456"}),
 ]
 
 
