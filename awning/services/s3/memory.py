@@ -10,6 +10,7 @@ from weakref import WeakSet
 import orjson
 
 from awning.auth.policy import Policy, compile_policy
+from awning.kit.attempts import Attempts
 from awning.kit.compiled import Compiled
 from awning.kit.service import Guard
 from awning.services.s3 import bucket_tables
@@ -40,6 +41,7 @@ class Memory:
     the commit. `data_keys` follow from their names, or are good for a time. `readers` are the bodies under way that take one part
     after another. `trusts` are the trust policies of roles that replicate. `gathered` are the records of access logs that
     wait; `meters` what was counted of requests since the start, by bucket's name and configuration's id.
+    `attempts` are the wrong MFA codes that were shown.
     """
 
     def __init__(self, db: sqlite3.Connection) -> None:
@@ -51,6 +53,7 @@ class Memory:
         self.data_keys = DataKeys()
         self.gathered = Gathered()
         self.trusts = Compiled()
+        self.attempts = Attempts()
         self.meters: dict[tuple[str, str], Meter] = {}
 
     def keep_settings(self, id_: str, settings: Settings) -> None:

@@ -73,10 +73,15 @@ def prove(call: Call, bucket: Bucket, mfa: str | None, needed: bool) -> None:
         raise errors.InvalidRequest("Requests that include x-amz-mfa must use HTTPS.")
     if caller.kind != "root" or caller.account != bucket.account:
         raise errors.AccessDenied("This operation may only be performed by the bucket owner")
+    attempts = call.memory.attempts
+    if attempts.are_too_many(caller.user_id, call.now):
+        raise errors.AccessDenied("Too many wrong Mfa token codes were shown. Wait for five minutes.")
     serial, code = shown.groups()
     step: int | None = call.ask(FindMfaStep(caller.user_id, serial, code))
     if step is None or step <= bucket_tables.last_mfa_step(call.db, serial):
+        attempts.note(caller.user_id, code, call.now)
         raise errors.AccessDenied("The Mfa token code is invalid, or was used already.")
+    attempts.forget(caller.user_id)
     bucket_tables.use_mfa_step(call.db, serial, step)
 
 

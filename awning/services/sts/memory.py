@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
+from awning.kit.attempts import Attempts
 from awning.kit.compiled import Compiled
-from awning.services.sts.attempts import Attempts
 from awning.services.sts.issuers import Issuers
 
 

@@ -165,6 +165,16 @@ def test_only_the_owners_root_shows_codes_of_its_own_device(guarded: S3, device:
     assert left(guarded) == 0
 
 
+def test_whoever_guesses_waits(guarded: S3, device: Device) -> None:
+    wanted = {"bucket": "box", "key": "k", "version_id": put(guarded)}
+    right = device.shows()
+    for number in range(10):
+        assert refused(errors.AccessDenied, guarded.delete_object, **wanted, mfa=f"{SERIAL} 9000{number:02}") == WRONG
+    assert refused(errors.AccessDenied, guarded.delete_object, **wanted, mfa=right).startswith("Too many wrong Mfa")
+    guarded.clock.time += 301
+    guarded.delete_object(**wanted, mfa=right)
+
+
 def test_a_code_comes_over_no_open_wire(guarded: S3, device: Device) -> None:
     wanted = {"bucket": "box", "key": "k", "version_id": put(guarded)}
     code = device.shows()
