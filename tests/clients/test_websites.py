@@ -100,6 +100,11 @@ def test_pages_and_folders(site: Visitor) -> None:
     assert (status, head["content-length"], head["etag"], content) == (200, "4", headers["etag"], "")
 
 
+def test_a_folder_by_the_name_of_a_host_leads_to_no_other_host(s3: Any, site: Visitor) -> None:
+    s3.put_object(Bucket=site.bucket, Key="/evil.example/index.html", Body=b"here")
+    assert site.where("//evil.example") == (302, f"http://{site.host}//evil.example/")
+
+
 @pytest.mark.parametrize(
     "form",
     [

@@ -6,6 +6,7 @@ Source: S3 user guide, "Hosting a static website using Amazon S3": index documen
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote, unquote
@@ -25,6 +26,9 @@ MOST_RULES: Final = 50
 _REDIRECTION: Final = b"x-amz-website-redirect-location"
 _ASIDE: Final = "/+!#$&'*(),:;=?@~%"
 """What a redirect's new key may bring along unescaped: a fragment or a query may be meant."""
+
+_CODE: Final = re.compile("[0-9]{3}")
+_HOST: Final = re.compile("[!-~]+")
 
 Configuration = Mapping[str, Any]
 
@@ -75,7 +79,8 @@ async def _answer_missing(
 ) -> Reply:
     """Answer for what cannot be shown: with a folder's address, a redirect, the site's own error page, or a plain one."""
     if page == key and await _is_there(fetch, _path(visit, f"{key}/{site['IndexDocument']['Suffix']}")):
-        return _reply(visit, 302, f"/{quote(key, errors='surrogateescape')}/")
+        base = visit.base if key.startswith("/") else ""  # two slashes would lead to another host
+        return _reply(visit, 302, f"{base}/{quote(key, errors='surrogateescape')}/")
     for rule in site.get("RoutingRules") or ():
         condition = rule.get("Condition") or {}
         if condition.get("HttpErrorCodeReturnedEquals") == str(error.status) and _has_prefix(condition, key):
@@ -176,7 +181,7 @@ def _check(site: Configuration) -> None:
             raise errors.InvalidArgument(text, "RedirectAllRequestsTo", "not null")
         if not everything.get("HostName"):
             raise errors.MalformedXML
-        _check_protocol(everything.get("Protocol"))
+        _check_target(everything)
         return
     index = site.get("IndexDocument")
     if index is None:
@@ -213,19 +218,23 @@ def _check_rule(rule: Configuration) -> None:
             "Condition cannot be empty. To redirect all requests without a condition, the condition element shouldn't be "
             "present."
         )
-    _check_protocol(redirect.get("Protocol"))
+    _check_target(redirect)
     code = redirect.get("HttpRedirectCode")
-    if code is not None and not (len(code) == 3 and code.isdecimal() and code[0] == "3" and code != "300"):
+    if code is not None and (_CODE.fullmatch(code) is None or code[0] != "3" or code == "300"):
         raise errors.InvalidRequest(
             f"The provided HTTP redirect code ({code}) is not valid. Valid codes are 3XX except 300."
         )
     code = (rule.get("Condition") or {}).get("HttpErrorCodeReturnedEquals")
-    if code is not None and not (len(code) == 3 and code.isdecimal() and code[0] in "45"):
+    if code is not None and (_CODE.fullmatch(code) is None or code[0] not in "45"):
         raise errors.InvalidRequest(f"The provided HTTP error code ({code}) is not valid. Valid codes are 4XX or 5XX.")
 
 
-def _check_protocol(protocol: str | None) -> None:
-    if protocol not in (None, "http", "https"):
+def _check_target(redirect: Mapping[str, str]) -> None:
+    """Refuse a protocol that there isn't, and a host name that a Location cannot carry."""
+    host = redirect.get("HostName")
+    if host is not None and _HOST.fullmatch(host) is None:
+        raise errors.InvalidArgument("The HostName is not well formed", "HostName", host)
+    if redirect.get("Protocol") not in (None, "http", "https"):
         raise errors.InvalidRequest(
             "Invalid protocol, protocol can be http or https. If not defined the protocol will be selected automatically."
         )

@@ -94,12 +94,23 @@ def test_what_is_no_website_is_refused(s3: S3) -> None:
             {"Redirect": {"HostName": "b"}, "Condition": {"HttpErrorCodeReturnedEquals": "301"}},
             "The provided HTTP error code (301) is not valid.",
         ),
+        (
+            {"Redirect": {"HttpRedirectCode": "3\N{ARABIC-INDIC DIGIT ZERO}1", "HostName": "b"}},
+            "The provided HTTP redirect code (3\N{ARABIC-INDIC DIGIT ZERO}1) is not valid.",
+        ),
     ],
 )
 def test_a_wrong_rule_is_refused_with_the_reason(s3: S3, rule: dict[str, Any], said: str) -> None:
     error = refused(s3, **ruled(rule))
     assert error.code == "InvalidRequest"
     assert error.message.startswith(said)
+
+
+@pytest.mark.parametrize("host", ["a\r\nX-More: 1", "a b", "b\N{LATIN SMALL LETTER U WITH DIAERESIS}cher.example", ""])
+def test_a_host_name_is_one_that_a_header_can_carry(s3: S3, host: str) -> None:
+    assert refused(s3, **ruled({"Redirect": {"HostName": host}})).code == "InvalidArgument"
+    everything = refused(s3, RedirectAllRequestsTo={"HostName": host})
+    assert everything.code == ("InvalidArgument" if host else "MalformedXML")
 
 
 def test_at_most_fifty_rules(s3: S3) -> None:
