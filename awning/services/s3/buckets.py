@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import orjson
@@ -215,7 +216,8 @@ def delete_bucket(call: Call, bucket: str, expected_bucket_owner: str | None = N
     if not bucket_tables.is_empty(call.db, found.bucket):
         raise errors.BucketNotEmpty(bucket, found.versioning is not None)
     bucket_tables.delete_bucket(call.db, found)
-    call.after(call.memory.known.clear)
+    call.after(partial(call.memory.forget_bucket, bucket))
+    call.after(call.room.watch_as_wanted)
 
 
 @operation(Needs("s3:ListBucket", names.of_bucket), reads=True, anonymous=True, context=of_request)

@@ -36,6 +36,12 @@ class Gathered:
         day = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
         self.lines.setdefault(bucket, []).append((day, line))
 
+    def drop(self, bucket: str) -> None:
+        """Forget a bucket's records."""
+        self.size -= sum(len(line) + 1 for _, line in self.lines.pop(bucket, ()))
+        if not self.lines:
+            self.since = None
+
     def due(self, now: float) -> bool:
         """Whether records are to leave."""
         return self.since is not None and (self.size > LARGEST or now - self.since >= SECONDS)

@@ -56,6 +56,13 @@ class Memory:
         self.attempts = Attempts()
         self.meters: dict[tuple[str, str], Meter] = {}
 
+    def forget_bucket(self, name: str) -> None:
+        """A bucket is gone: another of its name begins without what this one had."""
+        self.known.clear()
+        self.gathered.drop(name)
+        for place in [place for place in self.meters if place[0] == name]:
+            del self.meters[place]
+
     def keep_settings(self, id_: str, settings: Settings) -> None:
         """Keep what stands under an id."""
         if len(self.settings) >= MOST_KEPT:

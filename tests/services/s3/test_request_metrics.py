@@ -11,6 +11,7 @@ import pytest
 
 from awning.kit.call import Call
 from awning.services.s3 import buckets, errors, settings
+from awning.services.s3.counting import Meter
 from tests.services.s3.support import S3
 
 
@@ -70,3 +71,21 @@ def test_what_is_no_configuration_is_refused(s3: S3) -> None:
 
     s3.loop.run_until_complete(s3.room.write(s3.call(), fill))
     assert refused("one-more", Id="one-more") == "TooManyConfigurations"
+
+
+def test_what_was_counted_goes_with_its_bucket(s3: S3) -> None:
+    for name in ("box", "other"):
+        made = {"Id": "all"}
+        if name != "box":
+            s3.create_bucket(bucket=name)
+        s3.put_bucket_metrics_configuration(bucket=name, id="all", metrics_configuration=made)
+        s3.room.memory.meters[name, "all"] = Meter()
+        s3.room.memory.gathered.add(name, s3.clock.time, "a record")
+    s3.delete_bucket(bucket="box")
+    assert list(s3.room.memory.meters) == [("other", "all")]
+    assert s3.room.watch is not None
+    s3.delete_bucket(bucket="other")
+    assert s3.room.memory.meters == {}
+    assert s3.room.watch is None
+    gathered = s3.room.memory.gathered
+    assert (gathered.lines, gathered.size, gathered.since) == ({}, 0, None)
