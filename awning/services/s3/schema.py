@@ -154,5 +154,6 @@ SCHEMA = Schema(
             step INTEGER NOT NULL
         ) WITHOUT ROWID;
         """,
+        "CREATE INDEX renames_by_time ON renames (done)",
     )
 )

@@ -213,8 +213,13 @@ def keep_rename(db: sqlite3.Connection, bucket: int, token: str, asked: bytes, n
     db.execute("INSERT INTO renames (bucket, token, asked, done) VALUES (?, ?, ?, ?)", (bucket, token, asked, now))
 
 
-def forget_renames(db: sqlite3.Connection, before: int) -> None:
-    db.execute("DELETE FROM renames WHERE done < ?", (before,))
+def forget_renames(db: sqlite3.Connection, before: int, limit: int) -> bool:
+    """Forget at most `limit` renames that were done before a time; return whether more may be left."""
+    cursor = db.execute(
+        "DELETE FROM renames WHERE (bucket, token) IN (SELECT bucket, token FROM renames WHERE done < ? LIMIT ?)",
+        (before, limit),
+    )
+    return cursor.rowcount == limit
 
 
 def extras_of_content(db: sqlite3.Connection, content: int) -> bytes | None:

@@ -18,6 +18,7 @@ def sweep_deleted(call: Call) -> bool:
 
 
 def forget_completed(call: Call) -> bool:
-    """Forget uploads that were completed long ago, and renames."""
-    tables.forget_renames(call.db, int(call.now) - COMPLETED_KEPT)
-    return upload_tables.forget_completed(call.db, int(call.now) - COMPLETED_KEPT, STEP)
+    """Forget some uploads that were completed long ago, and some renames."""
+    before = int(call.now) - COMPLETED_KEPT
+    more = tables.forget_renames(call.db, before, STEP)
+    return upload_tables.forget_completed(call.db, before, STEP) or more

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from awning.services.s3 import errors
+from awning.kit.call import Call
+from awning.services.s3 import errors, tables
 from tests.services.s3.support import S3
 
 
@@ -83,6 +84,26 @@ def test_the_same_request_again_changes_nothing(s3: S3) -> None:
     s3.clock.time += 8 * 86_400
     s3.work()
     rename(s3, "c", "a", client_token="token")
+
+
+def test_renames_are_forgotten_some_at_a_time(s3: S3) -> None:
+    def remember(call: Call) -> None:
+        for at in range(5):
+            tables.keep_rename(call.db, 1, f"{at}", b"", at)
+
+    s3.loop.run_until_complete(s3.room.write(s3.call(), remember))
+    seen: list[str] = []
+
+    def forget(call: Call) -> list[bool]:
+        call.db.set_trace_callback(seen.append)
+        more = [tables.forget_renames(call.db, 3, 2) for _ in range(2)]
+        call.db.set_trace_callback(None)
+        return more
+
+    assert s3.loop.run_until_complete(s3.room.write(s3.call(), forget)) == [True, False]
+    assert s3.rows("renames") == 2
+    plan = [row[3] for row in s3.room.database.reader.execute(f"EXPLAIN QUERY PLAN {seen[0]}")]
+    assert not [line for line in plan if line.startswith("SCAN")]
 
 
 def test_what_cannot_be_renamed(s3: S3) -> None:
