@@ -14,6 +14,7 @@ import pytest
 
 from awning.kit.errors import ServiceError
 from awning.services.s3 import encryption, errors
+from awning.store.segments import SEGMENT
 from awning.store.vault import Unsealable
 from tests.services.s3.sealed import ANOTHER, ARN, KEY, KINDS, SHOWN, of_source, own, rule, said, to_read
 from tests.services.s3.support import S3
@@ -42,6 +43,20 @@ def test_what_is_put_is_got_whole_and_by_range(s3: S3, kind: str, size: int) -> 
             got = s3.get_object(bucket="box", key="k", range=f"bytes={first}-{last}", **reads)
             assert got["ContentLength"] == len(data[first : last + 1])
             assert s3.read(got) == data[first : last + 1]
+
+
+@pytest.mark.parametrize("segments", [0, 1, 4, 5, 16, 17])
+def test_ranges_begin_and_end_about_every_segments_edge(s3: S3, segments: int) -> None:
+    """Four segments are read at once, and sixteen by a thread: each edge, and a byte before and behind it."""
+    for size in (segments * SEGMENT + beyond for beyond in (-1, 0, 1)):
+        if size < 0:
+            continue
+        data = os.urandom(size)
+        s3.put_object(bucket="box", key="k", body=data)
+        edges = {edge + beyond for edge in (0, SEGMENT, 4 * SEGMENT, 16 * SEGMENT, size) for beyond in (-1, 0, 1)}
+        for first in (edge for edge in edges if 0 <= edge < size):
+            for last in (edge for edge in edges if first <= edge):
+                assert s3.get("box", "k", range=f"bytes={first}-{last}") == data[first : last + 1], (size, first, last)
 
 
 @pytest.mark.parametrize("kind", KINDS)
