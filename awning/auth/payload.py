@@ -144,7 +144,7 @@ def check_whole(rule: PayloadRule, body: bytes) -> None:
         case SignedBody(prove):
             prove(sha256(body).hexdigest())
         case _:
-            raise Refused(Reason.BAD_CHUNK, "This operation does not take a body in chunks (aws-chunked).")
+            raise Refused(Reason.UNSUPPORTED, "This operation does not take a body in chunks (aws-chunked).")
 
 
 def check_hash(expected: str, computed: str) -> None:

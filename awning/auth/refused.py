@@ -102,7 +102,7 @@ _CODES: dict[Reason, tuple[tuple[str, int], tuple[str, int], tuple[str, int]]] =
     Reason.NO_PAYLOAD_HASH: (("InvalidRequest", 400), *_INCOMPLETE),
     Reason.BAD_PAYLOAD_HASH: (("InvalidArgument", 400), *_SIGNATURE[1:]),
     Reason.PAYLOAD_MISMATCH: (("XAmzContentSHA256Mismatch", 400), *_SIGNATURE[1:]),
-    Reason.BAD_CHUNK: (("InvalidRequest", 400), *_S3_ONLY),
+    Reason.BAD_CHUNK: (("IncompleteBody", 400), *_S3_ONLY),
     Reason.SMALL_CHUNK: (("InvalidChunkSizeError", 403), *_S3_ONLY),
     Reason.BAD_TRAILER: (("MalformedTrailerError", 400), *_S3_ONLY),
     Reason.INCOMPLETE_BODY: (("IncompleteBody", 400), *_S3_ONLY),

@@ -70,7 +70,9 @@ _MEMBERS = {
     "access_key_id": "AWSAccessKeyId",
     "signature_provided": "SignatureProvided",
     "string_to_sign": "StringToSign",
+    "string_to_sign_bytes": "StringToSignBytes",
     "canonical_request": "CanonicalRequest",
+    "canonical_request_bytes": "CanonicalRequestBytes",
     "request_time": "RequestTime",
     "server_time": "ServerTime",
     "max_allowed_skew_milliseconds": "MaxAllowedSkewMilliseconds",
@@ -213,7 +215,11 @@ class Gateway:
         host = read_host(exchange.host, self.domain)
         if host.site:
             exchange.site = host
-        exchange.claims = claims = None if host.site else self.verifier.claims(request)
+        try:
+            exchange.claims = claims = None if host.site else self.verifier.claims(request)
+        except Refused:
+            exchange.entry = self.likely_room(request, host.service)
+            raise
         name = host.service
         if claims is not None:
             if name is None or not services.is_label(name):
@@ -229,6 +235,12 @@ class Gateway:
             exchange.virtual_host = host.bucket
             exchange.path = b"/" + host.bucket.encode() + request.path
         exchange.entry = self.find_room(exchange, request.payload or b"")
+
+    def likely_room(self, request: Request, label: str | None) -> Entry | None:
+        """The room in whose form a request is refused whose signature names none: S3's, for what looks like no other's."""
+        if label is None and protocol_of(request, None) == "rest-xml" and not services.is_dated(request.path):
+            label = origins.unsigned_service(request, request.payload or b"")
+        return self.models.get("s3") if label == "s3" else None
 
     def find_room(self, exchange: Exchange, body: bytes) -> Entry:
         """Find the room, by the name that was signed for (or the host's) and what tells services of one name apart."""

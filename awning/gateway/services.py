@@ -5,6 +5,7 @@ Pure, and without any model: a service's model is loaded only once a request for
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -123,6 +124,11 @@ def format_of(service: str) -> str:
     if known is None or known.target:
         return ""
     return ("ec2" if service == "ec2" else "query") if known.version else known.rest or "rest-json"
+
+
+def is_dated(path: bytes) -> bool:
+    """Whether a path begins with a date, as the versions of REST APIs other than S3's do."""
+    return re.match(rb"/\d{4}-\d\d-\d\d/", path) is not None
 
 
 def is_label(label: str) -> bool:

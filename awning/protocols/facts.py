@@ -397,6 +397,12 @@ TEXT_ROOTS: Final[Mapping[str, str]] = {"GetBucketLocation": "LocationConstraint
 IGNORED_WHEN_INVALID: Final = frozenset({"if-modified-since", "if-unmodified-since"})
 """Headers that a server passes over when they have no valid date (RFC 9110, 13.1.3)."""
 
+CASELESS: Final = frozenset({"ChecksumAlgorithm", "ChecksumType"})
+"""Values that S3 takes in any case from headers: Java's SDK sends `crc32` for CRC32."""
+
+OPAQUE: Final = frozenset({"expires", "response-expires"})
+"""Dates that S3 keeps and gives back as they came, valid or not (S3 API reference, PutObject)."""
+
 UNROUTED: Final[Mapping[str, frozenset[str]]] = {"s3": frozenset({"ListDirectoryBuckets", "WriteGetObjectResponse"})}
 """Operations that AWS tells from others by the host name alone."""
 

@@ -17,7 +17,7 @@ import orjson
 from awning.protocols import times
 from awning.protocols.checking import constraints, lower_first, show
 from awning.protocols.errors import NamedError, ServiceError
-from awning.protocols.facts import IGNORED_WHEN_INVALID, Facts
+from awning.protocols.facts import CASELESS, IGNORED_WHEN_INVALID, OPAQUE, Facts
 from awning.protocols.honours import ALL, Coverage, Honours
 from awning.protocols.query import decode_form
 from awning.protocols.reading import MISSING, unsupported
@@ -122,6 +122,8 @@ class Tables:
             _, parameter, honours = taken.get(name, (None, None, ALL))
             if member.location == "header":
                 convert = self._convert(name, member, wire, parameter, honours)
+                if convert is None and self._facts.is_s3 and member.name in CASELESS:
+                    convert = str.upper
                 if parameter is not None or wire.lower() != "content-length":
                     values = frozenset(member.enum) if member.kind == "string" and member.enum else None
                     if parameter is not None and values is not None and set(constraints(member)) == {"enum"}:
@@ -206,6 +208,8 @@ class Tables:
                     raise refuse(text, "JSON in Base64") from error
 
             return from_json
+        if member.kind == "timestamp" and wire.lower() in OPAQUE:
+            return None
         convert = converter(member, refuse)
         if convert is None or member.kind != "timestamp" or wire.lower() not in IGNORED_WHEN_INVALID:
             return convert

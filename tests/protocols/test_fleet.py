@@ -20,7 +20,7 @@ from awning.protocols.reply import write_error
 from awning.protocols.shapes import Shape
 from tests.protocols.fleet import EVENT_STREAMS, FLEET, SPOKEN
 from tests.protocols.peer import Peer, everything
-from tests.protocols.values import Values, plain
+from tests.protocols.values import Values, as_got, plain
 
 AWKWARD = [
     "",
@@ -105,7 +105,15 @@ def operations(service: str) -> list[ModelOperation]:
 def said(value: Any, shape: Shape, protocol: str, *, reply: bool) -> Any:
     """What of a value a format can say at all: forms know no empty map, a flat list of nothing is not there."""
     if shape.kind == "structure":
-        kept = {name: said(item, shape.members[name], protocol, reply=reply) for name, item in value.items()}
+        kept = {
+            name: said(
+                as_got(name, item) if not reply and shape.members[name].location else item,
+                shape.members[name],
+                protocol,
+                reply=reply,
+            )
+            for name, item in value.items()
+        }
         return {
             name: item for name, item in kept.items() if not _unsaid(item, shape.members[name], protocol, reply=reply)
         }

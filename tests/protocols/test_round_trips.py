@@ -10,7 +10,7 @@ from botocore import xform_name
 from awning.protocols.facts import UNROUTED
 from awning.protocols.model import Model
 from tests.protocols.peer import CONVERSATIONS, Peer, everything
-from tests.protocols.values import Values, plain
+from tests.protocols.values import Values, as_got, plain
 
 SEEDS = 4
 
@@ -34,7 +34,7 @@ def test_what_botocore_sends_is_what_an_operation_gets(
             match = model.match(wire)
             assert match.operation is operation, wire
             assert match.protocol == protocol
-            expected = {xform_name(name): plain(value) for name, value in sent.items() if name != streamed}
+            expected = {xform_name(name): as_got(name, value) for name, value in sent.items() if name != streamed}
             assert bound.parse(match, wire) == expected, wire
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import string
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
 
 from awning.protocols.shapes import Shape
@@ -104,6 +105,13 @@ class Values:
 
     def _timestamp(self, shape: Shape, depth: int) -> datetime:
         return datetime.fromtimestamp(self._random.randint(0, 2_000_000_000), UTC)
+
+
+def as_got(name: str, value: Any) -> Any:
+    """A request's member as an operation gets it: dates that a service keeps as they came are texts."""
+    if name in ("Expires", "ResponseExpires") and isinstance(value, datetime):
+        return format_datetime(value.astimezone(UTC), usegmt=True)
+    return plain(value)
 
 
 def plain(value: Any) -> Any:

@@ -293,13 +293,14 @@ def put_bucket_tagging(
     content_md5: str | None = None,
     checksum_algorithm: str | None = None,
     expected_bucket_owner: str | None = None,
-) -> None:
+) -> dict[str, Any]:
     """Replace the bucket's tags (at most 50)."""
     receiving.check_document(call, checksum_algorithm)
     found = find(call, bucket, expected_bucket_owner)
     bucket_tags.check_way(call, found)
     tags = names.check_tags(tagging.get("TagSet", []), 50)
     bucket_tables.set_bucket_tags(call.db, found.bucket, orjson.dumps(tags) if tags else None)
+    return {"@status": 204}
 
 
 @operation(Needs("s3:GetBucketTagging", names.of_bucket), reads=True, anonymous=True, context=of_request)

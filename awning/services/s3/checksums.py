@@ -278,10 +278,13 @@ def of_parts(kind: int, parts: Iterable[tuple[bytes, int]]) -> bytes:
 
 
 def shown(kind: int, value: bytes | None, parts: int = 0) -> dict[str, str]:
-    """Return the members that show a checksum: ChecksumCRC32 and ChecksumType. `parts` gives a composite its suffix."""
+    """Return the members that show a checksum: ChecksumCRC32 and ChecksumType.
+
+    parts: gives a composite one its suffix, which GetObjectAttributes and the reads of one part leave out.
+    """
     if value is None:
         return {}
     text = encode(value)
-    if kind & 1:
+    if kind & 1 and parts:
         text = f"{text}-{parts}"
     return {algorithm_of(kind).member: text, "ChecksumType": type_of(kind)}

@@ -82,7 +82,8 @@ def check_write(key: str, etag: str | None, if_match: str | None, if_none_match:
 
 
 def read_range(header: str | None, size: int) -> tuple[int, int] | None:
-    """Return (first, end) of a single byte range, end exclusive; None for the whole: no range, several, or not one.
+    """Return (first, end) of a single byte range, end exclusive; None for the whole: no range, several, or not one,
+    and the end of what is empty.
 
     Raises InvalidRange where it cannot be satisfied. S3 answers a request for several ranges with the whole object.
     """
@@ -91,13 +92,15 @@ def read_range(header: str | None, size: int) -> tuple[int, int] | None:
     unit, separator, spec = header.partition("=")
     if not separator or unit.strip().lower() != "bytes" or "," in spec:
         return None
-    first_text, dash, last_text = spec.strip().partition("-")
+    first_text, dash, last_text = spec.partition("-")
     if not dash or not _digits(first_text) or not _digits(last_text) or not (first_text or last_text):
         return None
     if not first_text:
         suffix = int(last_text)
-        if suffix == 0 or size == 0:
+        if suffix == 0:
             raise errors.InvalidRange(header, size)
+        if size == 0:
+            return None
         return max(0, size - suffix), size
     first = int(first_text)
     last = int(last_text) if last_text else size - 1

@@ -174,7 +174,7 @@ def text_of(raw: bytes, url: bool) -> str:
     return raw.decode("utf-8", "surrogateescape")
 
 
-def limit_of(max_keys: int | None, name: str = "max-keys") -> int:
+def limit_of(max_keys: int | None, name: str = "maxKeys") -> int:
     """Return how many entries a page has. Raises InvalidArgument for a negative number."""
     if max_keys is None:
         return MOST_KEYS

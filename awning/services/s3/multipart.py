@@ -189,13 +189,6 @@ def _initiator(call: Call) -> str:
     return names.owner_id(call.account) if principal.kind == "root" else principal.caller_arn
 
 
-def _check_number(number: int) -> None:
-    if not 1 <= number <= MOST_PARTS:
-        raise errors.InvalidArgument(
-            "Part number must be an integer between 1 and 10000, inclusive", "partNumber", number
-        )
-
-
 def _for_part(upload: Upload, wanted: Wanted) -> tuple[Wanted, Algorithm | None]:
     """Return what to compute over a part, and which further algorithm the client asked to have checked.
 
@@ -266,7 +259,7 @@ async def upload_part(
         call, checksum_algorithm, (*given, checksum_md5, checksum_xxhash64, checksum_xxhash3, checksum_xxhash128)
     )
     md5 = checksums.content_md5(content_md5)
-    _check_number(part_number)
+    names.check_part_number(part_number)
     encryption_headers.refuse_on_read(call.facts.headers)
     customer = encryption_headers.customer(call, sse_customer_algorithm, sse_customer_key, sse_customer_key_md5)
     upload = open_upload(call, bucket, expected_bucket_owner, key, upload_id)
@@ -315,7 +308,7 @@ async def upload_part_copy(
     expected_source_bucket_owner: str | None = None,
 ) -> dict[str, Any]:
     """Store bytes of an existing object as a part."""
-    _check_number(part_number)
+    names.check_part_number(part_number)
     encryption_headers.refuse_on_read(call.facts.headers)
     customer = encryption_headers.customer(call, sse_customer_algorithm, sse_customer_key, sse_customer_key_md5)
     sources = encryption_headers.customer(
@@ -430,11 +423,15 @@ async def breathe() -> None:
 
 
 def _asked_parts(upload_id: str, multipart_upload: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """Return the completed parts of a request. Raises MalformedXML, InvalidPartOrder."""
-    parts: list[dict[str, Any]] = (multipart_upload or {}).get("Parts") or []
+    """Return the completed parts of a request. Raises InvalidRequest, MalformedXML, InvalidArgument, InvalidPartOrder."""
+    if multipart_upload is None:
+        raise errors.InvalidRequest("You must specify at least one part")
+    parts: list[dict[str, Any]] = multipart_upload.get("Parts") or []
     if not parts or len(parts) > MOST_PARTS or any("PartNumber" not in part or "ETag" not in part for part in parts):
         raise errors.MalformedXML
     numbers = [int(part["PartNumber"]) for part in parts]
+    if min(numbers) < 1:
+        raise errors.InvalidArgument("PartNumber must be >= 1", "PartNumber", min(numbers))
     if any(later <= earlier for earlier, later in pairwise(numbers)):
         raise errors.InvalidPartOrder(upload_id)
     return parts
@@ -447,6 +444,8 @@ def _check_whole(upload: Upload, plan: Plan, wanted: Wanted, type_: str | None, 
             f"The upload was created using the {checksums.type_of(upload.kind) if upload.chosen else 'null'} checksum mode. "
             "The complete request must use the same checksum mode."
         )
+    if size is not None and size < 0:
+        raise errors.InvalidRequest(f"Value for x-amz-mp-object-size header is less than zero: '{size}'")
     if size is not None and size != plan.size:
         raise errors.InvalidRequest(
             f"The provided 'x-amz-mp-object-size' header value {size} does not match what was computed: {plan.size}"
@@ -470,15 +469,14 @@ def publish_upload(
 ) -> dict[str, Any] | None:
     """Make an upload's parts the key's object; return what is kept of the answer. Runs in a batch.
 
-    None: nothing was done, for the upload changed since the plan.
+    None: nothing was done, for the upload changed since the plan, or another request completed it.
     """
     db = call.db
     found = buckets.find(call, bucket, owner)
     raw_key = names.key_bytes(key)
-    upload = open_upload(call, bucket, owner, key, upload_id)
-    if upload.changes != plan.changes:
+    upload = find_upload(call, bucket, owner, key, upload_id)
+    if upload.content is None or upload.changes != plan.changes:
         return None
-    assert upload.content is not None
     old = tables.etag_and_content(db, found.bucket, raw_key)
     conditions.check_write(key, old[0] if old else None, if_match, if_none_match)
     upload_tables.drop_parts(db, call.blobs, upload.content, plan.unused)

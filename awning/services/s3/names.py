@@ -22,6 +22,7 @@ _RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3", "-an")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}")
 _TAG = re.compile(r"[\w\s+\-=.:/@]*")
+_BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 
 GRANTS = ("grant_full_control", "grant_read", "grant_read_acp", "grant_write", "grant_write_acp")
 """The parameters that have x-amz-grant-* headers, in the order of lists.PERMISSIONS."""
@@ -49,6 +50,13 @@ def key_bytes(key: str) -> bytes:
     if len(raw) > MAX_KEY:
         raise errors.KeyTooLongError(len(raw))
     return raw
+
+
+def check_part_number(number: int | None) -> None:
+    if number is not None and not 1 <= number <= 10_000:
+        raise errors.InvalidArgument(
+            "Part number must be an integer between 1 and 10000, inclusive", "partNumber", number
+        )
 
 
 def is_region(name: str) -> bool:
@@ -211,7 +219,9 @@ def tags_of_header(text: str | None) -> list[list[str]] | None:
     if not text:
         return None
     try:
-        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, encoding="utf-8", errors="strict")
+        pairs = parse_qsl(text, keep_blank_values=True, encoding="utf-8", errors="strict")
+        if _BAD_ESCAPE.search(text) or len({key for key, _ in pairs}) < len(pairs) or any(not key for key, _ in pairs):
+            raise ValueError("not a list of distinct names")
     except ValueError as error:
         raise errors.InvalidArgument(
             "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag "

@@ -69,7 +69,7 @@ def headers_of(
     if content_language is not None:
         headers["ContentLanguage"] = content_language
     if expires is not None:
-        headers["Expires"] = conditions.seconds(expires)
+        headers["Expires"] = expires  # as it came: what has no valid date means "expired" to its readers
     if metadata:
         names.check_metadata(metadata)
         headers["Metadata"] = metadata

@@ -130,7 +130,7 @@ def put_bucket_policy(
     content_md5: str | None = None,
     checksum_algorithm: str | None = None,
     expected_bucket_owner: str | None = None,
-) -> None:
+) -> dict[str, Any]:
     """Give a bucket a policy. A public one is refused while the bucket blocks public policies."""
     receiving.check_document(call, checksum_algorithm)
     found = _own(call, bucket, expected_bucket_owner)
@@ -147,6 +147,7 @@ def put_bucket_policy(
     ids = orjson.dumps(ids_of(call.ask, policy)).decode()
     bucket_tables.set_policy(call.db, found, call.new_id(), policy, ids)
     call.after(call.memory.known.clear)
+    return {"@status": 204}
 
 
 @operation(Needs("s3:GetBucketPolicy", names.of_bucket), reads=True, context=of_request)

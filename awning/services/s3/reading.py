@@ -282,13 +282,26 @@ def _not_modified(found: Object) -> errors.NotModified:
     kept = orjson.loads(found.headers)
     for member, name in (("CacheControl", b"cache-control"), ("Expires", b"expires")):
         if member in kept:
-            value = _http_date(kept[member]) if member == "Expires" else kept[member].encode("utf-8", "surrogateescape")
-            headers.append((name, value))
+            text = kept[member]
+            headers.append(
+                (name, text.encode("utf-8", "surrogateescape") if isinstance(text, str) else _http_date(text))
+            )
     return errors.NotModified(headers)
 
 
+def _checksum(call: Call, found: Object, part_number: int | None) -> dict[str, str]:
+    """The checksum of an object, or of one of its parts, which is kept for those that make up a composite one."""
+    if found.layout is None or not found.kind & 1:
+        return checksums.shown(found.kind, found.checksum)
+    layout = Layout.read(found.layout)
+    if part_number is None:
+        return checksums.shown(found.kind, found.checksum, len(layout.ends))
+    (part,) = upload_tables.parts_after(call.db, found.content, layout.numbers[part_number - 1] - 1, 1)
+    return checksums.shown(found.kind, part.checksum)
+
+
 def _describe(
-    found: Object, now: float, range_: str | None, part_number: int | None, checksum_mode: str | None
+    call: Call, found: Object, range_: str | None, part_number: int | None, checksum_mode: str | None
 ) -> tuple[dict[str, Any], int, int]:
     """Return what GET and HEAD say of an object now, and the bytes first..end that they are about."""
     headers = orjson.loads(found.headers)
@@ -300,7 +313,7 @@ def _describe(
     if found.storage_class != storage_classes.STANDARD:
         headers["StorageClass"] = found.storage_class
         if found.storage_class in storage_classes.ARCHIVES and found.extras is not None:
-            restore = storage_classes.header(storage_classes.restore_of(found.extras), now)
+            restore = storage_classes.header(storage_classes.restore_of(found.extras), call.now)
             if restore is not None:
                 headers["Restore"] = restore
     if found.tags:
@@ -323,9 +336,8 @@ def _describe(
     if partial:
         headers["ContentRange"] = f"bytes {first}-{end - 1}/{found.size}"
         headers["@status"] = 206
-    if checksum_mode == "ENABLED" and (end - first == found.size):
-        count = len(Layout.read(found.layout).ends) if found.layout is not None else 0
-        headers.update(checksums.shown(found.kind, found.checksum, count))
+    if checksum_mode == "ENABLED" and (end - first == found.size or (part_number is not None and found.kind & 1)):
+        headers.update(_checksum(call, found, part_number))
     return headers, first, end
 
 
@@ -377,6 +389,7 @@ def get_object(
     checksum_mode: str | None = None,
 ) -> dict[str, Any]:
     """Return an object, a range or a part of it. Raises InvalidObjectState for one that lies in an archive."""
+    names.check_part_number(part_number)
     customer = encryption_headers.for_read(call, sse_customer_algorithm, sse_customer_key, sse_customer_key_md5)
     place, found = objects.located(call, bucket, expected_bucket_owner, key, version_id, body=True)
     storage_classes.check_readable(found.storage_class, found.extras, call.now)
@@ -385,7 +398,7 @@ def get_object(
         found.etag, found.modified, if_match, if_none_match, if_modified_since, if_unmodified_since
     ):
         raise _not_modified(found)
-    result, first, end = _describe(found, call.now, range, part_number, checksum_mode)
+    result, first, end = _describe(call, found, range, part_number, checksum_mode)
     if found.extras is not None:
         result.update(locks.shown(call, bucket, key, found.extras))
         result.update(replication.shown(found.extras))
@@ -430,6 +443,7 @@ def head_object(
     checksum_mode: str | None = None,
 ) -> dict[str, Any]:
     """Return what GetObject would, without the body; also of an object in an archive. KMS is asked where a checksum is shown."""
+    names.check_part_number(part_number)
     customer = encryption_headers.for_read(call, sse_customer_algorithm, sse_customer_key, sse_customer_key_md5)
     place, found = objects.located(call, bucket, expected_bucket_owner, key, version_id)
     if checksum_mode is not None and encryption.is_of_kms(found.seal):
@@ -439,7 +453,7 @@ def head_object(
         found.etag, found.modified, if_match, if_none_match, if_modified_since, if_unmodified_since
     ):
         raise _not_modified(found)
-    result, _, _ = _describe(found, call.now, range, part_number, checksum_mode)
+    result, _, _ = _describe(call, found, range, part_number, checksum_mode)
     if found.extras is not None:
         result.update(locks.shown(call, bucket, key, found.extras))
         result.update(replication.shown(found.extras))
@@ -483,7 +497,7 @@ def get_object_attributes(
     if "ETag" in object_attributes:
         result["ETag"] = found.etag.strip('"')
     if "Checksum" in object_attributes:
-        result["Checksum"] = checksums.shown(found.kind, found.checksum, len(layout.ends) if layout else 0)
+        result["Checksum"] = checksums.shown(found.kind, found.checksum)
     if "ObjectParts" in object_attributes and layout is not None:
         result["ObjectParts"] = _parts(call, found, layout, max_parts, part_number_marker or 0)
     if "StorageClass" in object_attributes:

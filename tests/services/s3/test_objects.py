@@ -301,7 +301,15 @@ def test_object_tags(s3: S3) -> None:
     s3.delete_object_tagging(bucket="box", key="k")
     assert s3.get_object_tagging(bucket="box", key="k") == {"TagSet": []}
     assert "TagCount" not in s3.head_object(bucket="box", key="k")
-    for bad in ("a=1&a=2", "aws:a=1", f"{'k' * 129}=1", f"k={'v' * 257}"):
+    for bad in ("a=1&a=2", "=1", "a=%zz", "a=%ff"):
+        with pytest.raises(errors.InvalidArgument, match="without tag name duplicates"):
+            s3.put_object(bucket="box", key="k", body=b"x", tagging=bad)
+    s3.put_object(bucket="box", key="bare", body=b"x", tagging="&a&b=1&")
+    assert s3.get_object_tagging(bucket="box", key="bare")["TagSet"] == [
+        {"Key": "a", "Value": ""},
+        {"Key": "b", "Value": "1"},
+    ]
+    for bad in ("aws:a=1", f"{'k' * 129}=1", f"k={'v' * 257}"):
         with pytest.raises(errors.InvalidTag):
             s3.put_object(bucket="box", key="k", body=b"x", tagging=bad)
     with pytest.raises(errors.BadRequest):

@@ -1,0 +1,150 @@
+"""Small rules of the S3 API that clients notice, each as AWS's documentation or its own replies state it; over the wire."""
+
+from __future__ import annotations
+
+import http.client
+import os
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.conftest import LiveRegion
+
+
+@pytest.fixture(scope="module")
+def s3(region: LiveRegion) -> Any:
+    return region.client("s3")
+
+
+@pytest.fixture(scope="module")
+def bucket(s3: Any) -> str:
+    name = f"rules-{os.urandom(6).hex()}"
+    s3.create_bucket(Bucket=name)
+    return name
+
+
+def send(region: LiveRegion, method: str, target: str, **headers: str) -> tuple[int, dict[str, str], str]:
+    """One request as it is written here; returns status, headers and body."""
+    connection = http.client.HTTPConnection("127.0.0.1", region.port)
+    connection.request(method, target, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    reply = connection.getresponse()
+    return reply.status, {name.lower(): value for name, value in reply.getheaders()}, reply.read().decode()
+
+
+def presigned(s3: Any, operation: str, **params: Any) -> str:
+    parts = urlsplit(s3.generate_presigned_url(operation, Params=params))
+    return f"{parts.path}?{parts.query}"
+
+
+@pytest.mark.parametrize(
+    ("authorization", "code"),
+    [
+        ("AWS4-HMAC-SHA256 Credential=nobody", "AuthorizationHeaderMalformed"),
+        ("AWS4-ECDSA-P256-SHA256 Credential=nobody", "InvalidRequest"),
+        ("Basic dXNlcg==", "InvalidArgument"),
+    ],
+)
+def test_a_signature_that_names_no_service_is_refused_in_the_form_of_s3(
+    region: LiveRegion, authorization: str, code: str
+) -> None:
+    """S3 API reference, "Error responses": <Error> with Code, Resource, RequestId and HostId."""
+    status, _, body = send(region, "GET", "/a-bucket/a-key", Authorization=authorization)
+    assert status == 400
+    assert "<ErrorResponse" not in body
+    assert f"<Error><Code>{code}</Code>" in body
+    assert "<Resource>/a-bucket/a-key</Resource>" in body
+    assert send(region, "GET", "/?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Date=x")[2].count(
+        "<Code>AuthorizationQueryParametersError</Code>"
+    )
+
+
+def test_a_wrong_signature_is_told_with_the_bytes_that_were_signed(region: LiveRegion) -> None:
+    """S3 user guide, "Troubleshooting Signature Version 4": compare StringToSignBytes and CanonicalRequestBytes."""
+    with pytest.raises(ClientError) as failure:
+        region.client("s3", secret="wrong").list_buckets()
+    told = failure.value.response["Error"]
+    assert bytes.fromhex(told["StringToSignBytes"]).decode() == told["StringToSign"]
+    assert bytes.fromhex(told["CanonicalRequestBytes"]).decode() == told["CanonicalRequest"]
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "Thu, 01 Dec 2024 16:00:00 GMT"])
+def test_expires_comes_back_as_it_was_sent(region: LiveRegion, s3: Any, bucket: str, text: str) -> None:
+    """S3 API reference, PutObject: Expires is kept for the readers of the object; its form is theirs to judge."""
+    assert send(region, "PUT", presigned(s3, "put_object", Bucket=bucket, Key="dated"), Expires=text)[0] == 200
+    assert send(region, "GET", presigned(s3, "get_object", Bucket=bucket, Key="dated"))[1]["expires"] == text
+    assert s3.head_object(Bucket=bucket, Key="dated")["ResponseMetadata"]["HTTPHeaders"]["expires"] == text
+    etag = s3.head_object(Bucket=bucket, Key="dated")["ETag"]
+    url = presigned(s3, "get_object", Bucket=bucket, Key="dated")
+    status, headers, _ = send(region, "GET", url, If_None_Match=etag)
+    assert (status, headers["expires"]) == (304, text)
+
+
+def test_the_end_of_an_empty_object_is_the_whole_of_it(s3: Any, bucket: str) -> None:
+    """RFC 9110, 14.1.2: a suffix longer than the representation is all of it; other ranges of nothing cannot be met."""
+    s3.put_object(Bucket=bucket, Key="empty")
+    got = s3.get_object(Bucket=bucket, Key="empty", Range="bytes=-1")
+    assert (got["ResponseMetadata"]["HTTPStatusCode"], got["ContentLength"]) == (200, 0)
+    for wanted in ("bytes=0-0", "bytes=0-", "bytes=-0"):
+        with pytest.raises(ClientError, match="InvalidRange"):
+            s3.get_object(Bucket=bucket, Key="empty", Range=wanted)
+
+
+def test_what_is_no_part_number_is_refused_before_the_object_is_looked_for(s3: Any, bucket: str) -> None:
+    """S3 API reference, GetObject: partNumber is "a positive integer between 1 and 10,000"."""
+    for number in (0, 10_001):
+        with pytest.raises(ClientError, match=r"InvalidArgument.*between 1 and 10000, inclusive"):
+            s3.get_object(Bucket=bucket, Key="none", PartNumber=number)
+        with pytest.raises(ClientError, match="400"):
+            s3.head_object(Bucket=bucket, Key="none", PartNumber=number)
+
+
+def test_tags_and_policies_of_a_bucket_are_put_with_204(s3: Any, bucket: str) -> None:
+    """S3 API reference, PutBucketTagging and PutBucketPolicy, sample responses: 204 No Content."""
+    done = s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [{"Key": "a", "Value": "b"}]})
+    assert done["ResponseMetadata"]["HTTPStatusCode"] == 204
+    policy = (
+        '{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"s3:GetObject",'
+        f'"Resource":"arn:aws:s3:::{bucket}/never"}}}}'
+    )
+    assert s3.put_bucket_policy(Bucket=bucket, Policy=policy)["ResponseMetadata"]["HTTPStatusCode"] == 204
+
+
+def test_names_of_checksum_algorithms_are_taken_in_any_case(s3: Any, bucket: str) -> None:
+    """The header's values as SDKs of other languages write them."""
+    opened = s3.create_multipart_upload(Bucket=bucket, Key="k", ChecksumAlgorithm="crc32", ChecksumType="Full_Object")
+    assert (opened["ChecksumAlgorithm"], opened["ChecksumType"]) == ("CRC32", "FULL_OBJECT")
+    s3.put_object(Bucket=bucket, Key="cased", Body=b"x", ChecksumAlgorithm="sha256")
+
+
+def test_what_a_completion_must_say(s3: Any, bucket: str) -> None:
+    """S3 API reference, CompleteMultipartUpload: parts are numbered from 1, and there is at least one."""
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
+    etag = s3.upload_part(Bucket=bucket, Key="k", UploadId=upload, PartNumber=1, Body=b"x")["ETag"]
+    here = {"Bucket": bucket, "Key": "k", "UploadId": upload}
+    with pytest.raises(ClientError, match=r"InvalidRequest.*You must specify at least one part"):
+        s3.complete_multipart_upload(**here)
+    with pytest.raises(ClientError, match=r"InvalidArgument.*PartNumber must be >= 1"):
+        s3.complete_multipart_upload(**here, MultipartUpload={"Parts": [{"PartNumber": 0, "ETag": etag}]})
+    parts = {"Parts": [{"PartNumber": 1, "ETag": etag}]}
+    with pytest.raises(ClientError, match=r"InvalidRequest.*less than zero: '-1'"):
+        s3.complete_multipart_upload(**here, MultipartUpload=parts, MpuObjectSize=-1)
+
+
+def test_one_completion_sent_many_times_at_once_gets_one_answer(s3: Any, bucket: str) -> None:
+    """S3 API reference, CompleteMultipartUpload is idempotent: the same request again succeeds with the same answer."""
+    for turn in range(5):
+        key = f"raced-{turn}"
+        upload = s3.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]
+        etag = s3.upload_part(Bucket=bucket, Key=key, UploadId=upload, PartNumber=1, Body=os.urandom(100_000))["ETag"]
+        request = {
+            "Bucket": bucket,
+            "Key": key,
+            "UploadId": upload,
+            "MultipartUpload": {"Parts": [{"PartNumber": 1, "ETag": etag}]},
+        }
+        with ThreadPoolExecutor(6) as pool:
+            done = list(pool.map(lambda _, told=request: s3.complete_multipart_upload(**told)["ETag"], range(6)))
+        assert len(set(done)) == 1
