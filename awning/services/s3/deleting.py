@@ -34,6 +34,7 @@ SLICE = 200
 """Keys deleted in one batch: a few milliseconds of statements."""
 SLICE_TOLD = 50
 """As many, where each is told to somebody, or leaves versions."""
+_OF_DIRECTORIES = ("x-amz-if-match-size", "x-amz-if-match-last-modified-time")
 
 
 @operation(
@@ -51,9 +52,19 @@ def delete_object(
     mfa: str | None = None,
     bypass_governance_retention: bool | None = None,
     if_match: str | None = None,
+    if_match_size: int | None = None,
+    if_match_last_modified_time: Any = None,
     expected_bucket_owner: str | None = None,
 ) -> dict[str, Any]:
-    """Delete an object or a version of it; with If-Match only if it is there and has this ETag."""
+    """Delete an object or a version of it; with If-Match only if it is there and has this ETag.
+
+    The conditions on size and date are for directory buckets, and refused as in S3's other buckets: NotImplemented.
+    """
+    for value, header in zip((if_match_size, if_match_last_modified_time), _OF_DIRECTORIES, strict=True):
+        if value is not None:
+            raise errors.NotImplementedHere(
+                "A header you provided implies functionality that is not implemented", Header=header
+            )
     found = buckets.find(call, bucket, expected_bucket_owner)
     locks.check_bypass(call, found, bypass_governance_retention)
     mfa_delete.prove(call, found, mfa, version_id is not None and mfa_delete.is_enabled(call, found))

@@ -193,6 +193,22 @@ def test_what_is_not_done_is_refused_by_name(s3: Any, bucket: str, name: str, pa
     assert [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["there"]
 
 
+@pytest.mark.parametrize(
+    ("condition", "header"),
+    [
+        ({"IfMatchSize": 1}, "x-amz-if-match-size"),
+        ({"IfMatchLastModifiedTime": "2015-01-01T00:00:00Z"}, "x-amz-if-match-last-modified-time"),
+    ],
+)
+def test_conditions_of_directory_buckets(s3: Any, bucket: str, condition: dict[str, Any], header: str) -> None:
+    """API reference, DeleteObject; the refusal is as recorded from S3. It comes whether or not the condition holds."""
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    error = refused(501, "NotImplemented", s3.delete_object, Bucket=bucket, Key="k", **condition)
+    assert error["Message"] == "A header you provided implies functionality that is not implemented"
+    assert error["Header"] == header
+    assert s3.head_object(Bucket=bucket, Key="k")["ContentLength"] == 1
+
+
 def test_the_null_version_is_the_object(s3: Any, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="k", Body=b"x")
     assert s3.get_object(Bucket=bucket, Key="k", VersionId="null")["Body"].read() == b"x"
