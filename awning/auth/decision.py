@@ -130,6 +130,18 @@ class Decision:
         return f"Decision({self.allowed}, {self.reason}, {self.policy}, {self.statement})"
 
 
+def joined(first: Decision, second: Decision) -> Decision:
+    """The second's word, where the first allowed already, with what both have to explain."""
+    return Decision(
+        second.allowed,
+        second.reason,
+        second._policy,
+        second._deciding,
+        lambda: [*first._trace(), *second._trace()],
+        second.explicit_deny,
+    )
+
+
 def lines_of(explained: Mapping[str, Any]) -> list[str]:
     """What Decision.explain gave, for a reader: what decided, then a line for each statement, those that apply first."""
     decided = f"{'Allowed' if explained['allowed'] else 'Denied'}: {_SAID[Why(explained['reason'])]}"

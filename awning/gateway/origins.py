@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from awning.gateway import services
-from awning.gateway.address import read_host
+from awning.gateway.address import read_host, under
 from awning.gateway.catalogue import Entry
 from awning.kit.call import service_facts
 from awning.kit.origins import CrossOrigin
@@ -79,7 +79,7 @@ def entry_of(gateway: Gateway, request: Request) -> Entry | None:
     name a bucket.
     """
     host = read_host(request.headers.get(b"host", b"localhost").decode("latin-1"), gateway.domain)
-    label = host.service
+    label = host.service if host.point is None else "s3"
     if label is None or not services.is_label(label):
         asked = _asked(request)
         signed = b"authorization" in request.headers or "authorization" in asked
@@ -130,7 +130,8 @@ def _ask(
     cors = entry.room.service.cors
     assert cors is not None
     host = read_host(request.headers.get(b"host", b"localhost").decode("latin-1"), gateway.domain)
-    path = request.path if host.bucket is None else b"/" + host.bucket.encode() + request.path
+    named = host.named(request.headers, "us-east-1", None)
+    path = request.path if named is None else under(named, request.path)
     wanted = request.headers.get(_WANTS) if not well_known else None
     method = wanted.decode("latin-1") if wanted is not None else None if preflight else request.method
     question = CrossOrigin(path, origin, method, _asked(request), preflight, well_known)

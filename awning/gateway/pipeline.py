@@ -20,12 +20,13 @@ from awning.auth.refused import Reason, Refused, Style, code_for, text_for
 from awning.auth.signature import Verifier, check_credential
 from awning.gateway import origins, services, sites
 from awning.gateway.access import DEFAULT_ACCOUNT, Access
-from awning.gateway.address import read_host
+from awning.gateway.address import read_host, under
 from awning.gateway.body import PayloadBody, body_error, decompress, is_compressed
 from awning.gateway.catalogue import Entry
 from awning.gateway.context import Context
 from awning.gateway.exchange import Exchange
 from awning.gateway.forms import is_form, take_in
+from awning.gateway.guarded import decide_guarded
 from awning.gateway.journal import Journal
 from awning.gateway.metrics import Requests
 from awning.gateway.pages import CERTIFICATES, Pages
@@ -171,7 +172,7 @@ class Gateway:
     def names_bucket(self, request: Request) -> bool:
         """Whether the Host names a bucket: then every path is a key of its own."""
         host = request.headers.get(b"host", b"localhost").decode("latin-1")
-        return read_host(host, self.domain).bucket is not None
+        return read_host(host, self.domain).named(request.headers, "", None) is not None
 
     async def answer(self, exchange: Exchange) -> Reply:
         """The stages, in their order."""
@@ -227,13 +228,14 @@ class Gateway:
             exchange.region = claims.region or host.region or exchange.region
         elif host.region is not None:
             exchange.region = host.region
+        if host.bucket is not None or host.point is not None:
+            exchange.virtual_host = named = host.named(request.headers, exchange.region, claims)
+            exchange.path = request.path if named is None else under(named, request.path)
+            name = name if host.point is None or named is None else "s3"
         if name is None:
             exchange.guessed = True
             name = origins.unsigned_service(request, request.payload or b"")
         exchange.label = name
-        if host.bucket is not None:
-            exchange.virtual_host = host.bucket
-            exchange.path = b"/" + host.bucket.encode() + request.path
         exchange.entry = self.find_room(exchange, request.payload or b"")
 
     def likely_room(self, request: Request, label: str | None) -> Entry | None:
@@ -377,7 +379,9 @@ class Gateway:
 
     def authorise(self, exchange: Exchange) -> None:
         """Decide each permission that the operation needs. Raises AccessDenied at the first that is not given."""
-        _, bound, call, params = exchange.needs()
+        entry, bound, call, params = exchange.needs()
+        if entry.service.readdress is not None:
+            entry.service.readdress(call, params)
         operation = bound.operation
         find_own = operation.context
         exchange.context = context = Context(
@@ -435,8 +439,8 @@ class Gateway:
         assert call is not None
         asked = self.asked(call, action.partition(":")[0])
         guard = asked.guarded_by(resource)
-        context.resource = resource
         if guard is None:
+            context.resource = resource
             account = resource.split(":", 5)[4] if resource.startswith("arn:") else ""
             context.resource_account = account or call.account
             return decide(
@@ -447,20 +451,7 @@ class Gateway:
                 guard_policy=None,
                 resource_account=context.resource_account,
             )
-        context.resource_account = guard.account
-        if guard.terms is not None:
-            guard.terms(asked, exchange.principal)
-        acls, narrowed = guard.acls, guard.narrowed
-        return decide(
-            exchange.principal,
-            action,
-            resource,
-            context,
-            guard_policy=guard.policy if narrowed is None else narrowed(asked, exchange.principal, action, context),
-            resource_account=guard.account,
-            block_public=guard.block_public,
-            listed=None if acls is None else acls(asked, exchange.principal, action, resource, context),
-        )
+        return decide_guarded(asked, exchange.principal, action, resource, context, guard)
 
     def asked(self, call: Call, service: str) -> Call:
         """The call, in the room of the service that has a say: where a room needs a permission of another's (a queue that is

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from awning.gateway.address import read_host
+from awning.gateway.address import read_host, under
 from awning.kit.room import Room
 from awning.kit.watching import Seen, Watch
 from awning.net.messages import FileSlice
@@ -23,8 +23,10 @@ def follow(gateway: Gateway, exchange: Exchange, room: Room, watch: Watch, reply
     first = monotonic() - request.received
     match = exchange.match
     host = read_host(exchange.host or request.headers.get(b"host", b"").decode("latin-1"), gateway.domain)
-    path = request.path if host.bucket is None else b"/" + host.bucket.encode() + request.path
+    named = host.named(request.headers, exchange.region, exchange.claims)
+    path = request.path if named is None else under(named, request.path)
     form = exchange.form
+    through = exchange.call.through if exchange.call is not None else None
     if exchange.wire is not None and (form is not None or (exchange.site is not None and reply.status < 300)):
         path = exchange.wire.path  # the object that the form makes, or the page that stands for a folder
     decoded = request.headers.get(b"x-amz-decoded-content-length", b"")
@@ -44,6 +46,7 @@ def follow(gateway: Gateway, exchange: Exchange, room: Room, watch: Watch, reply
         first,
         exchange.site is not None,
         form is not None,
+        through=None if through is None else through.arn,
     )
 
     def tell(sent: int) -> None:

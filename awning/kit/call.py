@@ -80,7 +80,8 @@ class Call:
     account, region: where it acts (12 digits; "us-east-1"). principal: who asks. now: seconds since the epoch; the same
     throughout the call. db: a SQLite connection: the write connection inside a batch, else one that sees committed state.
     memory: the room's derived state. facts: what is known of the request. attempts: how often the delivery that this call
-    brings or carries has failed before. shown: what the operation's `identify` found. adds: members that the reply has besides
+    brings or carries has failed before. through: the way by which a request came, as Service.readdress left it (its `arn` names
+    it), None for most. shown: what the operation's `identify` found. adds: members that the reply has besides
     what the operation returns, where its model has them.
     """
 
@@ -102,6 +103,7 @@ class Call:
         "room",
         "shown",
         "started",
+        "through",
         "undo",
         "wakes",
     )
@@ -124,6 +126,7 @@ class Call:
         self.pending: StillWaiting | None = None
         self.attempts = 0
         self.shown: Any = None
+        self.through: Any = None
         self.adds: dict[str, Any] | None = None
         self.epoch = room.epoch
 

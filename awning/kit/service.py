@@ -22,6 +22,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Beneath:
+    """What has to allow a request as well, where a resource is but a way to another (an access point of S3's to a bucket).
+
+    resource: the ARN of what the way leads to, and `guard` what that says. context: condition keys that tell of the way, for
+    both decisions.
+    """
+
+    resource: str
+    guard: Guard
+    context: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Guard:
     """What a resource itself says about who may use it.
 
@@ -30,6 +43,7 @@ class Guard:
     request comes under, `(call, principal, action, arn, context)`; None where the resource has no such lists. `terms` is what a
     request must agree to before anything is decided, `(call, principal)`; raises ServiceError. `narrowed` finds, where a policy
     would have thousands of statements, one with those that a request may come under, `(call, principal, action, context)`.
+    `beneath`: what else has to allow, by its own guard.
     """
 
     account: str
@@ -38,6 +52,7 @@ class Guard:
     acls: Callable[[Call, Principal, str, str, Mapping[str, Any]], Listed] | None = None
     terms: Callable[[Call, Principal], None] | None = None
     narrowed: Callable[[Call, Principal, str, Mapping[str, Any]], Policy] | None = None
+    beneath: Beneath | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +76,8 @@ class Service:
     guard: answers, from committed state, what a resource says about its users (None: there is no such resource).
     everywhere: parameters that every operation takes whose model has them, if they have exactly this value, and which the room
     finds in the request itself (Guard.terms).
+    readdress: sees the parameters of each request before anything is decided, and may put others in their place and say in
+    `call.through` by which way the request came, `(call, params)`; on the loop, and to be quick. Raises ServiceError.
     tags: of the resource of an ARN, from committed state, its tags, for aws:ResourceTag; asked only where a policy names one.
     condition_keys: the service's own condition keys, in lower case, as its operations' `context` gives them; one that ends in a
     slash stands for a family ("iam:resourcetag/").
@@ -91,6 +108,7 @@ class Service:
     schema: Schema
     memory: Callable[[Any], Any] | None = None
     guard: Callable[[Call, str], Guard | None] | None = None
+    readdress: Callable[[Call, dict[str, Any]], None] | None = None
     tags: Callable[[Call, str], Mapping[str, str]] | None = None
     condition_keys: Sequence[str] = ()
     everywhere: Mapping[str, Any] = field(default_factory=dict)
@@ -118,7 +136,15 @@ class Service:
     def speaking(self, model: str, modules: Sequence[ModuleType]) -> Service:
         """Return this room as the clients of another of botocore's models see it: other operations on the same state."""
         return replace(
-            self, name=model, model=model, modules=modules, within=self.name, answers={}, accepts={}, controls={}
+            self,
+            name=model,
+            model=model,
+            modules=modules,
+            within=self.name,
+            readdress=None,
+            answers={},
+            accepts={},
+            controls={},
         )
 
     def defaults(self, declared: Operation, members: Container[str]) -> Mapping[str, Any]:

@@ -20,7 +20,7 @@ class Seen:
     operation: the model's name, "" where none was found. path: encoded, as if the host were bare. at: when it came, in seconds
     since the epoch. error: the code of what it was refused with. headers: of the reply, names in lower case. received, sent:
     bytes of the bodies. first, whole: seconds from its head to the reply's first byte, and to its last. site: for a website;
-    form: a browser's form.
+    form: a browser's form. through: the ARN of the way by which it came (Service.readdress).
     """
 
     request: Request
@@ -38,6 +38,7 @@ class Seen:
     first: float
     site: bool = False
     form: bool = False
+    through: str | None = None
     sent: int = 0
     whole: float = 0.0
 

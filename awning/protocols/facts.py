@@ -72,6 +72,8 @@ class Facts:
     """A query error ends with <Detail/>."""
     is_s3: bool = False
     """S3's own ways with paths, pre-signed URLs, roots of documents and errors."""
+    whole_names: bool = False
+    """A shape's name without "Exception" is another error's (S3 Control's InvalidRequest)."""
     two_ids: bool = False
     """Replies have S3's two request ids."""
     url_parameter: str = ""
@@ -353,6 +355,7 @@ _S3CONTROL = replace(
     invalid=Answer("InvalidRequest", _CONSTRAINTS),
     xml_namespace="http://awss3control.amazonaws.com/doc/2018-08-20/",
     milliseconds=True,
+    whole_names=True,
     two_ids=True,
 )
 

@@ -157,7 +157,7 @@ class Model:
             found[name] = known
             found.setdefault(code, known)
             found.setdefault(known.query_code, known)
-            if "code" not in declared:
+            if "code" not in declared and not self.facts.whole_names:
                 found.setdefault(name.removesuffix("Exception"), known)
         return found
 

@@ -43,12 +43,16 @@ _ARN: Final = {"type": "string", "max": 1011}
 _WIDER: Final[Mapping[str, Mapping[tuple[str, str], tuple[str, Mapping[str, Any]]]]] = {
     "sqs": {("ReceiveMessageRequest", "AttributeNames"): ("ReceivedAttributeNameList", _NAMES)},
     "s3control": {
-        (f"{name}Request", "ResourceArn"): ("TaggedResourceArn", _ARN)
-        for name in ("TagResource", "UntagResource", "ListTagsForResource")
+        **{
+            (f"{name}Request", "ResourceArn"): ("TaggedResourceArn", _ARN)
+            for name in ("TagResource", "UntagResource", "ListTagsForResource")
+        },
+        ("CreateAccessPointRequest", "Name"): ("NewAccessPointName", {"type": "string", "max": 255}),
     },
 }
 """Members that take more than they are modelled with: those names are messages' attributes, the modelled enum has queues'; and
-buckets have tags too, though the modelled pattern leaves their ARNs, which name no region, out."""
+buckets have tags too, though the modelled pattern leaves their ARNs, which name no region, out. Of access points' names S3 itself
+says what is wrong with them."""
 _JUDGED: Final = {"s3": ("Event", "FilterRuleName")}
 """Enums whose other values the service answers in its own words, or takes (a filter's names are written in any case)."""
 

@@ -18,6 +18,7 @@ from botocore.model import OperationModel, Shape
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.conftest import LiveRegion
+from tests.permissions import access_points
 from tests.services.iam import certs
 from tests.services.iam.documents import certificate, metadata, text_of
 
@@ -70,6 +71,7 @@ class Things:
     def client(self, service: str) -> Any:
         if service not in self._clients:
             self._clients[service] = self._region.client(service)
+            self._clients[service].meta.events.register("before-sign.s3-control", access_points.without_account)
         return self._clients[service]
 
     def name(self, kind: str) -> str:
@@ -379,6 +381,9 @@ NAMED: Mapping[str, Mapping[str, Maker]] = {
         "ResourceArn": lambda things: f"arn:aws:s3:::{things.bucket}",
         "Tags": lambda things: [{"Key": "key", "Value": "value"}],
         "TagKeys": lambda things: ["key"],
+        "Name": access_points.point,
+        "Bucket": access_points.bucket,
+        "Policy": lambda things: DOCUMENT,
     },
     "sqs": {
         "QueueUrl": lambda things: things.queue,
@@ -467,6 +472,7 @@ OF_OPERATIONS: Mapping[str, Mapping[str, Maker]] = {
     "s3.PutBucketOwnershipControls": {
         "OwnershipControls": lambda things: {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
     },
+    "s3control.CreateAccessPoint": {"Name": lambda things: things.name("new")},
     "s3.PutBucketAbac": {"AbacStatus": lambda things: {"Status": "Disabled"}},
     "s3.PutBucketRequestPayment": {"RequestPaymentConfiguration": lambda things: {"Payer": "BucketOwner"}},
     "s3.UpdateObjectEncryption": {

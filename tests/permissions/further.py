@@ -32,6 +32,10 @@ def bucket(things: Things) -> str:
     return f"arn:aws:s3:::{things.names[0]}"
 
 
+def access_point(things: Things) -> str:
+    return f"arn:aws:s3:{REGION}:{ACCOUNT}:accesspoint/{things.names[0]}"
+
+
 def new(service: str, kind: str = "") -> Maker:
     """What the request makes, which is the first thing of its name."""
     place = f"arn:aws:iam::{ACCOUNT}:{kind}/" if service == "iam" else f"arn:aws:{service}:{REGION}:{ACCOUNT}:"
@@ -215,6 +219,9 @@ FURTHER: Mapping[str, tuple[Case, ...]] = {
     "sts.assume_role": (
         Case({"Tags": fixed(TAGS)}, (("sts:AssumeRole", role), ("sts:TagSession", role))),
         Case({"SourceIdentity": fixed("someone")}, (("sts:AssumeRole", role), ("sts:SetSourceIdentity", role))),
+    ),
+    "s3control.create_access_point": (
+        Case({"Tags": fixed(TAGS)}, (("s3:CreateAccessPoint", access_point), ("s3:TagResource", access_point))),
     ),
     "s3.create_bucket": (
         Case({"ACL": fixed("public-read")}, (("s3:CreateBucket", bucket), ("s3:PutBucketAcl", bucket))),

@@ -161,6 +161,8 @@ WHOLE = {
     "s3control.put_public_access_block",
     "s3control.get_public_access_block",
     "s3control.delete_public_access_block",
+    "s3control.get_access_point",
+    "s3control.list_access_points",
     "iam.create_account_alias",
     "iam.generate_credential_report",
     "iam.get_service_last_accessed_details",

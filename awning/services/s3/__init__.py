@@ -11,6 +11,7 @@ from awning.services.s3 import (
     acceleration,
     access_lists,
     access_logs,
+    access_points,
     accounts,
     bucket_tables,
     bucket_tags,
@@ -28,6 +29,7 @@ from awning.services.s3 import (
     notifications,
     objects,
     payer,
+    points,
     policies,
     reading,
     reencryption,
@@ -96,6 +98,7 @@ SERVICE = Service(
     schema=SCHEMA,
     memory=Memory,
     guard=policies.guard,
+    readdress=points.readdress,
     tags=bucket_tags.of_arn,
     everywhere={"request_payer": "requester"},
     cors=cors.answer,
@@ -119,5 +122,5 @@ SERVICE = Service(
     gauges=gauges,
 )
 
-CONTROL = SERVICE.speaking("s3control", (accounts,))
+CONTROL = SERVICE.speaking("s3control", (accounts, access_points))
 """The room as "AWS S3 Control" has it: what an account says of all its buckets. docs/decisions/0018."""

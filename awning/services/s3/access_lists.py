@@ -119,7 +119,7 @@ def put_object_acl(
         if wanted.canned != lists.BUCKET_OWNER_FULL_CONTROL:
             raise errors.AccessControlListNotSupported
         return {}
-    action, arn = "s3:PutObjectAcl" if version_id is None else "s3:PutObjectVersionAcl", names.object_arn(bucket, key)
+    action, arn = "s3:PutObjectAcl" if version_id is None else "s3:PutObjectVersionAcl", names.place(call, bucket, key)
     if call.authorise is not None and not call.allowed(action, arn).allowed:
         # What stands under the key now may be another's than when the request was let in.
         raise errors.AccessDenied("Access Denied")

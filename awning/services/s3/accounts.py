@@ -1,4 +1,4 @@
-"""What the API of S3 Control has: an account's public access block, which is added to each bucket's own, and the tags of buckets.
+"""What the API of S3 Control has: an account's public access block, which is added to each bucket's own, and tags.
 
 S3 user guide, "Configuring block public access settings for your account"; S3 API reference, TagResource.
 """
@@ -28,6 +28,8 @@ def put_public_access_block(call: Call, public_access_block_configuration: dict[
     """Replace the four settings; one that is not sent is off."""
     receiving.check_document(call, None)
     _check(call, account_id)
+    if not public_access_block_configuration:
+        raise errors.InvalidRequest("Must specify at least one configuration.")
     bucket_tables.set_account_block(call.db, account_id, owners.read_block(public_access_block_configuration))
     call.after(call.memory.known.clear)
 
@@ -57,22 +59,20 @@ def delete_public_access_block(call: Call, account_id: str) -> None:
     tags="tags",
 )
 def tag_resource(call: Call, account_id: str, resource_arn: str, tags: list[dict[str, str]]) -> dict[str, Any]:
-    """Give a bucket further tags, or other values: at most 50."""
+    """Give a bucket or an access point further tags, or other values: at most 50."""
     found = bucket_tags.owned(call, resource_arn, account_id)
-    bucket_tags.change(call, found, {tag["Key"]: tag["Value"] for tag in tags})
+    bucket_tags.change(call, found, tags)
     return {}
 
 
 @operation(Needs("s3:UntagResource", bucket_tags.named), context=of_request, tag_keys="tag_keys")
 def untag_resource(call: Call, account_id: str, resource_arn: str, tag_keys: list[str]) -> dict[str, Any]:
-    """Take tags off a bucket; they need not be there."""
-    bucket_tags.change(call, bucket_tags.owned(call, resource_arn, account_id), {}, frozenset(tag_keys))
+    """Take tags off a bucket or an access point; they need not be there."""
+    bucket_tags.change(call, bucket_tags.owned(call, resource_arn, account_id), [], frozenset(tag_keys))
     return {}
 
 
 @operation(Needs("s3:ListTagsForResource", bucket_tags.named), reads=True, context=of_request)
 def list_tags_for_resource(call: Call, account_id: str, resource_arn: str) -> dict[str, Any]:
-    """Return a bucket's tags; there may be none."""
-    found = bucket_tags.owned(call, resource_arn, account_id)
-    tags = bucket_tables.bucket_tags(call.db, found.bucket) or []
-    return {"Tags": [{"Key": key, "Value": value} for key, value in tags]}
+    """Return the tags of a bucket or an access point; there may be none."""
+    return {"Tags": bucket_tags.shown(call, bucket_tags.owned(call, resource_arn, account_id))}

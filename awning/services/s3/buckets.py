@@ -24,6 +24,7 @@ from awning.services.s3 import (
     locks,
     names,
     owners,
+    point_tables,
     receiving,
     settings,
 )
@@ -215,6 +216,8 @@ def delete_bucket(call: Call, bucket: str, expected_bucket_owner: str | None = N
     found = find(call, bucket, expected_bucket_owner)
     if not bucket_tables.is_empty(call.db, found.bucket):
         raise errors.BucketNotEmpty(bucket, found.versioning is not None)
+    if point_tables.is_attached(call.db, found.bucket, found.account):
+        raise errors.BucketHasAccessPointsAttached
     bucket_tables.delete_bucket(call.db, found)
     call.after(partial(call.memory.forget_bucket, bucket))
     call.after(call.room.watch_as_wanted)
@@ -224,7 +227,7 @@ def delete_bucket(call: Call, bucket: str, expected_bucket_owner: str | None = N
 def head_bucket(call: Call, bucket: str, expected_bucket_owner: str | None = None) -> dict[str, Any]:
     """Say that a bucket is there and may be listed, and where it is."""
     found = find(call, bucket, expected_bucket_owner)
-    return {"BucketRegion": found.region, "AccessPointAlias": False}
+    return {"BucketRegion": found.region, "AccessPointAlias": call.through is not None and call.through.alias}
 
 
 @operation(Needs("s3:GetBucketLocation", names.of_bucket), reads=True, anonymous=True, context=of_request)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from awning.protocols.times import to_iso8601_millis
-from awning.services.s3 import bucket_tags, errors, names, tables, version_tables
+from awning.services.s3 import bucket_tags, errors, names, point_tables, tables, version_tables
 
 if TYPE_CHECKING:
     from awning.kit.call import Call
@@ -145,7 +145,8 @@ def _digits(text: str) -> bool:
 
 
 KEYS = (
-    "s3:authtype", "s3:buckettag/", "s3:delimiter", "s3:existingobjecttag/", "s3:if-match", "s3:if-none-match",
+    "s3:accesspointnetworkorigin", "s3:accesspointtag/", "s3:authtype", "s3:buckettag/", "s3:dataaccesspointaccount",
+    "s3:dataaccesspointarn", "s3:delimiter", "s3:existingobjecttag/", "s3:if-match", "s3:if-none-match",
     "s3:locationconstraint", "s3:max-keys", "s3:object-lock-legal-hold", "s3:object-lock-mode",
     "s3:object-lock-remaining-retention-days", "s3:object-lock-retain-until-date", "s3:prefix",
     "s3:objectcreationoperation", "s3:requestobjecttag/", "s3:requestobjecttagkeys", "s3:signatureage", "s3:signatureversion",
@@ -199,7 +200,26 @@ def of_version(call: Call, version: str) -> dict[str, Any]:
 
 
 def _bucket_tags(call: Call, arn: str) -> dict[str, str]:
-    return {name.lower(): value for name, value in bucket_tags.of_arn(call, arn).items()}
+    straight = names.straight(call, arn)
+    if not names.bucket_of_arn(straight):
+        return {}
+    return {name.lower(): value for name, value in bucket_tags.of_arn(call, straight).items()}
+
+
+def keys_of_point(call: Call, arn: str) -> dict[str, Any]:
+    """Those of what comes through an access point, or is done to it."""
+    return {
+        "s3:DataAccessPointArn": arn,
+        "s3:DataAccessPointAccount": arn.split(":")[4],
+        "s3:AccessPointNetworkOrigin": "Internet",
+        "s3:AccessPointTag/": lambda _: {name.lower(): value for name, value in bucket_tags.of_arn(call, arn).items()},
+    }
+
+
+def of_point(call: Call, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of what is done to an access point."""
+    arn = point_tables.point_arn(call.region, params["account_id"], params["name"])
+    return {**of_request(call, {}), **keys_of_point(call, arn)}
 
 
 def of_passing(call: Call, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -212,6 +232,7 @@ def _existing_tags(call: Call, arn: str, version: str | None = None, of: str = "
 
     version: where one is named; `of`: the ARN that it is a version of, where the call has several.
     """
+    arn = names.straight(call, arn)
     bucket, _, key = arn[len(names.bucket_arn("")) :].partition("/")
     raw_key = key.encode("utf-8", "surrogateescape")
     if version is None or of not in ("", arn):

@@ -82,7 +82,7 @@ def _source(call: Call, found: Bucket, key: str, version: str | None) -> Object:
     if version is None:
         stored = tables.find_object(call.db, found.bucket, names.key_bytes(key))
         if stored is None:
-            raise objects.missing(call, found, key)
+            raise objects.missing(call, found, key, source=True)
         return stored if found.versioning is None else stored._replace(version=stored.version or version_ids.NULL)
     there = objects.version_of(call, found, key, version, "x-amz-copy-source", body=True)
     if isinstance(there, Marker):
@@ -187,7 +187,7 @@ async def copy_object(
     if metadata_directive != "REPLACE":
         headers = _copied_headers(source, website_redirect_location)
     if tagging_directive != "REPLACE":
-        tags = _copied_tags(call, read, names.object_arn(bucket, key))
+        tags = _copied_tags(call, read, names.place(call, bucket, key))
     wanted = Wanted(
         checksums.BY_NAME[checksum_algorithm] if checksum_algorithm else checksums.algorithm_of(source.kind)
     )
@@ -239,7 +239,7 @@ def _copied_tags(call: Call, source: Source, target: str) -> bytes | None:
         return None
     if call.authorise is not None:
         action = "s3:GetObjectVersionTagging" if source.named else "s3:GetObjectTagging"
-        reads = call.allowed(action, names.object_arn(source.bucket, source.key))
+        reads = call.allowed(action, names.place(call, source.bucket, source.key, source=True))
         if not reads.allowed or not call.allowed("s3:PutObjectTagging", target).allowed:
             raise errors.AccessDenied("Access Denied")
     return source.object.tags

@@ -13,8 +13,7 @@ from urllib.parse import unquote
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
 from awning.kit.origins import CrossOrigin
-from awning.services.s3 import bucket_tables, buckets, errors, names, receiving, settings
-from awning.services.s3.bucket_tables import Bucket
+from awning.services.s3 import buckets, errors, names, points, receiving, settings
 from awning.services.s3.conditions import of_request
 
 MOST_RULES: Final = 100
@@ -85,7 +84,7 @@ def answer(call: Call, asked: CrossOrigin) -> list[tuple[bytes, bytes]] | None:
     Raises AccessForbidden, BadRequest, for a pre-flight.
     """
     first, _, key = asked.path.lstrip(b"/").partition(b"/")
-    bucket = _bucket(call, unquote(first.decode("latin-1")))
+    bucket = points.bucket_by(call, unquote(first.decode("latin-1")))
     rules = None if bucket is None else settings.compiled(call, bucket, "cors", compile_rules)
     method = asked.method or "OPTIONS"
     if rules is None:
@@ -104,11 +103,6 @@ def answer(call: Call, asked: CrossOrigin) -> list[tuple[bytes, bytes]] | None:
     if asked.preflight:
         raise errors.AccessForbidden(_NOT_ALLOWED, method, "OBJECT" if key else "BUCKET")
     return None
-
-
-def _bucket(call: Call, name: str) -> Bucket | None:
-    kept: tuple[Bucket, Any] | None = call.memory.known.get(name)
-    return kept[0] if kept is not None else bucket_tables.find_bucket(call.db, name)
 
 
 # Configuring ---------------------------------------------------------------------------------------------------------

@@ -160,7 +160,7 @@ async def delete_objects(
             version = entry.get("VersionId")
             action = "s3:DeleteObject" if version is None else "s3:DeleteObjectVersion"
             context = None if version is None else conditions.of_version(call, version)
-            arn = names.object_arn(bucket, entry["Key"])
+            arn = names.place(call, bucket, entry["Key"])
             if call.allowed(action, arn, context).allowed and (
                 not bypass or call.allowed("s3:BypassGovernanceRetention", arn, context).allowed
             ):

@@ -27,6 +27,13 @@ class AccessForbidden(ServiceError):
         super().__init__(message, Method=method, ResourceType=kind)
 
 
+class AccessPointAlreadyOwnedByYou(ServiceError):
+    status = 409
+
+    def __init__(self) -> None:
+        super().__init__("Your previous request to create the named accesspoint succeeded and you already own it.")
+
+
 class AuthorizationHeaderMalformed(ServiceError):
     """Signed for another region than the bucket's; `Region` tells which is right."""
 
@@ -56,6 +63,13 @@ class BucketAlreadyOwnedByYou(ServiceError):
     def __init__(self, bucket: str) -> None:
         super().__init__(
             "Your previous request to create the named bucket succeeded and you already own it.", BucketName=bucket
+        )
+
+
+class BucketHasAccessPointsAttached(ServiceError):
+    def __init__(self) -> None:
+        super().__init__(
+            "The bucket you tried to delete has access points attached. Delete your access points before deleting your bucket."
         )
 
 
@@ -230,6 +244,18 @@ class InvalidRedirectLocation(ServiceError):
     pass
 
 
+class InvalidAccessPointAliasError(ServiceError):
+    def __init__(self) -> None:
+        super().__init__("The specified access point alias name is not valid.")
+
+
+class InvalidAccessPointName(ServiceError):
+    code = "InvalidURI"
+
+    def __init__(self, name: str) -> None:
+        super().__init__("Couldn't parse the specified URI.", URI=f"accesspoint/{name}")
+
+
 class InvalidRequest(ServiceError):
     pass
 
@@ -340,6 +366,20 @@ class MissingContentLength(ServiceError):
         super().__init__("You must provide the Content-Length HTTP header.")
 
 
+class NoSuchAccessPoint(ServiceError):
+    status = 404
+
+    def __init__(self, name: str) -> None:
+        super().__init__("The specified accesspoint does not exist", AccessPointName=name)
+
+
+class NoSuchAccessPointPolicy(ServiceError):
+    status = 404
+
+    def __init__(self, name: str) -> None:
+        super().__init__("The specified accesspoint policy does not exist", AccessPointName=name)
+
+
 class NoSuchAccountBlock(ServiceError):
     code = "NoSuchPublicAccessBlockConfiguration"
     status = 404
@@ -396,6 +436,13 @@ class NoSuchPublicAccessBlockConfiguration(ServiceError):
 
     def __init__(self, bucket: str) -> None:
         super().__init__("The public access block configuration was not found", BucketName=bucket)
+
+
+class NoSuchResource(ServiceError):
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__("The specified resource doesn't exist.")
 
 
 class NoSuchTagSet(ServiceError):
@@ -506,3 +553,8 @@ class TooManyBuckets(ServiceError):
 class UnexpectedContent(ServiceError):
     def __init__(self) -> None:
         super().__init__("This request does not support content")
+
+
+class TooManyAccessPoints(ServiceError):
+    def __init__(self) -> None:
+        super().__init__("You have attempted to create more access points than allowed for an account.")

@@ -185,7 +185,7 @@ def shown(call: Call, bucket: str, key: str, extras: bytes) -> dict[str, Any]:
 
 
 def _may(call: Call, action: str, bucket: str, key: str) -> bool:
-    return call.authorise is None or call.allowed(action, names.object_arn(bucket, key)).allowed
+    return call.authorise is None or call.allowed(action, names.place(call, bucket, key)).allowed
 
 
 def check_future(call: Call, until: float) -> None:

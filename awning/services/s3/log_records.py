@@ -125,7 +125,7 @@ def write(seen: Seen, bucket: str, key: str | None, account: str, region: str) -
         kind,
         _plain(seen.host) or "-",
         tls or "-",
-        "-",
+        seen.through or "-",
         "-",
         region,
     ]

@@ -69,14 +69,14 @@ class Memory:
             self.settings.clear()
         self.settings[id_] = settings
 
-    def policy(self, db: sqlite3.Connection, policy: str) -> Policy | None:
-        """Return a compiled bucket policy; None where it is gone."""
+    def policy(self, db: sqlite3.Connection, policy: str, called: str = POLICY_ID) -> Policy | None:
+        """Return a compiled policy of a bucket, or of what is `called` so in explanations; None where it is gone."""
         found = self.compiled.get(policy)
         if found is None:
             stored = bucket_tables.policy_of(db, policy)
             if stored is None:
                 return None
-            found = compile_policy(stored[0], id=POLICY_ID, kind="resource", ids=stored[1])
+            found = compile_policy(stored[0], id=called, kind="resource", ids=stored[1])
             if len(self.compiled) >= MOST_KEPT:
                 self.compiled.clear()
             self.compiled[policy] = found

@@ -15,6 +15,7 @@ from awning.services.s3 import bucket_tables, errors, settings
 
 if TYPE_CHECKING:
     from awning.kit.call import Call
+    from awning.services.s3.point_tables import Point
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
@@ -79,32 +80,58 @@ def bucket_of_arn(arn: str) -> str:
 
 def of_bucket(call: Call, params: Mapping[str, Any]) -> str:
     """For Needs: the ARN of the bucket that a call names. Raises NoSuchBucket."""
-    return _in_existing(call, params["bucket"], f"arn:aws:s3:::{params['bucket']}")
+    return _in_existing(call, params["bucket"])
 
 
 def of_object(call: Call, params: Mapping[str, Any]) -> str:
     """For Needs: the ARN of the object that a call names. Raises NoSuchBucket."""
-    return _in_existing(call, params["bucket"], f"arn:aws:s3:::{params['bucket']}/{params['key']}")
+    return _in_existing(call, params["bucket"], params["key"])
 
 
 def of_source(call: Call, params: Mapping[str, Any]) -> str | None:
     """For Needs: the ARN of the object that a copy reads, where it names no version. Raises NoSuchBucket."""
     bucket, key, version = copy_source(params["copy_source"])
-    return _in_existing(call, bucket, object_arn(bucket, key)) if version is None else None
+    return _in_existing(call, bucket, key, source=True) if version is None else None
 
 
 def of_source_version(call: Call, params: Mapping[str, Any]) -> str | None:
     """For Needs: the ARN of the object that a copy reads a version of. Raises NoSuchBucket."""
     bucket, key, version = copy_source(params["copy_source"])
-    return None if version is None else _in_existing(call, bucket, object_arn(bucket, key))
+    return None if version is None else _in_existing(call, bucket, key, source=True)
 
 
-def _in_existing(call: Call, bucket: str, arn: str) -> str:
+def _in_existing(call: Call, bucket: str, key: str | None = None, *, source: bool = False) -> str:
     """That a bucket does not exist is told to everyone, and before any permission is decided: nobody owns it."""
+    arn = f"arn:aws:s3:::{bucket}" if key is None else f"arn:aws:s3:::{bucket}/{key}"
     if call.guarded_by(arn) is None:
         raise errors.NoSuchBucket(bucket)
     if ".s3-accelerate." in call.facts.host:
         _check_accelerated(call, bucket)
+    return arn if call.through is None else place(call, bucket, key, source=source)
+
+
+def place(call: Call, bucket: str, key: str | None = None, *, source: bool = False) -> str:
+    """Return the ARN on which a permission is decided that is asked of a bucket, or an object: it is the access point's where the
+    request comes through one. source: what is meant is what a copy reads."""
+    ways = call.through
+    point = None if ways is None else ways.source if source else ways.point
+    if point is None:
+        return bucket_arn(bucket) if key is None else object_arn(bucket, key)
+    own: str = point.arn
+    return own if key is None else f"{own}/object/{key}"
+
+
+def beneath(point: Point, arn: str) -> str:
+    """Return the ARN of what lies behind an access point, or behind its ARN for an object."""
+    within = arn[len(point.arn) :].removeprefix("/object")
+    return bucket_arn(point.bucket_name) + within
+
+
+def straight(call: Call, arn: str) -> str:
+    """Return the ARN of a bucket, or an object, in which an access point by which the request comes may be named."""
+    for point in () if call.through is None else call.through[:2]:
+        if point is not None and (arn == point.arn or arn.startswith(f"{point.arn}/")):
+            return beneath(point, arn)
     return arn
 
 
@@ -159,8 +186,6 @@ def copy_source(text: str) -> tuple[str, str, str | None]:
     optional."""
     path, separator, version = text.partition("?versionId=")
     path = unquote(path)
-    if path.startswith("arn:"):
-        raise errors.NotImplementedHere("An access point's ARN as a copy source is not implemented.")
     bucket, _, key = path.removeprefix("/").partition("/")
     if not bucket or not key:
         raise errors.InvalidArgument(
@@ -183,7 +208,7 @@ def rename_source(bucket: str, text: str) -> str:
 def of_renamed(call: Call, params: Mapping[str, Any]) -> str:
     """For Needs: the ARN of the object that is to have another key. Raises NoSuchBucket."""
     bucket = params["bucket"]
-    return _in_existing(call, bucket, object_arn(bucket, rename_source(bucket, params["rename_source"])))
+    return _in_existing(call, bucket, rename_source(bucket, params["rename_source"]))
 
 
 def owner_id(account: str) -> str:

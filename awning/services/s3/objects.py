@@ -286,12 +286,13 @@ def early_checks(call: Call, write: Write) -> Bucket:
     return found
 
 
-def missing(call: Call, bucket: Bucket, key: str) -> errors.ServiceError:
+def missing(call: Call, bucket: Bucket, key: str, *, source: bool = False) -> errors.ServiceError:
     """Return what a caller is told of an object that is not there: only who may list the bucket may know that.
 
     S3 API reference, GetObject, "Permissions": 404 with s3:ListBucket, 403 without it. A delete marker shows in the headers.
     """
-    if call.authorise is not None and not call.allowed("s3:ListBucket", names.bucket_arn(bucket.name)).allowed:
+    where = names.place(call, bucket.name, source=source)
+    if call.authorise is not None and not call.allowed("s3:ListBucket", where).allowed:
         return errors.AccessDenied("Access Denied")
     error = errors.NoSuchKey(key)
     if bucket.versioning is not None:

@@ -64,6 +64,12 @@ def blocks(call: Call, bucket: Bucket) -> int:
     return (bucket.block or 0) | (bucket_tables.account_block(call.db, bucket.account) or 0)
 
 
+def _of_point(call: Call) -> int:
+    """What the access point blocks by which a request comes."""
+    ways = call.through
+    return 0 if ways is None or ways.point is None else ways.point.block
+
+
 def read_block(configuration: Mapping[str, Any]) -> int:
     """Return a public access block as bits; what is not sent is off."""
     return sum(bit for member, bit in _BITS if configuration.get(member))
@@ -103,7 +109,7 @@ def _grants(stored: Iterable[Iterable[str]]) -> Grants:
 
 def check_public(call: Call, bucket: Bucket, grants: Grants, action: str, arn: str) -> None:
     """Raises AccessDenied for a public list where public lists are blocked."""
-    if lists.is_public(grants) and blocks(call, bucket) & BLOCK_PUBLIC_ACLS:
+    if lists.is_public(grants) and (blocks(call, bucket) | _of_point(call)) & BLOCK_PUBLIC_ACLS:
         raise errors.AccessDenied(
             f'User: {call.principal.caller_arn} is not authorized to perform: {action} on resource: "{arn}" because public '
             "ACLs are prevented by the BlockPublicAcls setting in S3 Block Public Access"

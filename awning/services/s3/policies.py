@@ -19,7 +19,7 @@ from awning.kit.call import Call
 from awning.kit.named import as_it_stands, ids_of, unknown_principal
 from awning.kit.operation import ALL, Needs, operation
 from awning.kit.service import Guard
-from awning.services.s3 import bucket_tables, buckets, errors, names, owners, payer, receiving
+from awning.services.s3 import bucket_tables, buckets, errors, names, owners, payer, points, receiving
 from awning.services.s3.bucket_tables import BLOCK_PUBLIC_POLICY, IGNORE_PUBLIC_ACLS, RESTRICT_PUBLIC_BUCKETS, Bucket
 from awning.services.s3.conditions import of_request
 from awning.services.s3.memory import MOST_KEPT, POLICY_ID
@@ -30,6 +30,8 @@ LARGEST_POLICY = 20 * 1024
 def guard(call: Call, arn: str) -> Guard | None:
     """Answer who owns a bucket, or the bucket of an object, and what its policy says. None: there is no such bucket."""
     name = names.bucket_of_arn(arn)
+    if not name:
+        return points.guard(call, arn, guard)
     memory = call.memory
     committed = call.sees_committed
     kept: tuple[Bucket, Guard] | None = memory.known.get(name) if committed else None
@@ -58,25 +60,27 @@ def guard(call: Call, arn: str) -> Guard | None:
 # Reading a policy's text ---------------------------------------------------------------------------------------------
 
 
-def read_policy(text: str, bucket: str) -> tuple[Policy, list[dict[str, Any]]]:
-    """Return a bucket's policy and its statements as they were written. Raises MalformedPolicy in S3's words."""
+def read_policy(text: str, arn: str, objects: str, called: str = POLICY_ID) -> tuple[Policy, list[dict[str, Any]]]:
+    """Return a policy and its statements as they were written. Raises MalformedPolicy in S3's words.
+
+    arn: of the bucket, or access point, that the policy is for; objects: how the ARNs of its objects begin.
+    """
     if len(text.encode("utf-8", "surrogateescape")) > LARGEST_POLICY:
         raise errors.MalformedPolicy("Policy exceeds the maximum allowed document size.")
     try:
-        policy = compile_policy(text, id=POLICY_ID, kind="resource")
+        policy = compile_policy(text, id=called, kind="resource")
     except MalformedPolicy as error:
         raise errors.MalformedPolicy(error.message, Detail=error.position) from error
     statements: list[dict[str, Any]] = listed(json.loads(text)["Statement"])
     for statement in statements:
-        _check_resources(statement, bucket)
-        _check_actions(statement)
+        _check_resources(statement, arn, objects)
+        _check_actions(statement, arn)
     return policy, statements
 
 
-def _check_resources(statement: Mapping[str, Any], bucket: str) -> None:
-    arn = names.bucket_arn(bucket)
+def _check_resources(statement: Mapping[str, Any], arn: str, objects: str) -> None:
     for resource in listed(statement.get("Resource", [])) + listed(statement.get("NotResource", [])):
-        if resource != arn and not str(resource).startswith(f"{arn}/"):
+        if resource != arn and not str(resource).startswith(objects):
             raise errors.MalformedPolicy("Policy has invalid resource")
 
 
@@ -92,7 +96,7 @@ _OBJECT_ACTIONS = frozenset(
 )
 
 
-def _check_actions(statement: Mapping[str, Any]) -> None:
+def _check_actions(statement: Mapping[str, Any], arn: str) -> None:
     """Each action must be one of S3's, and apply to one of the statement's resources."""
     resources = [str(resource) for resource in listed(statement.get("Resource", []))]
     for action in listed(statement.get("Action", [])) + listed(statement.get("NotAction", [])):
@@ -102,8 +106,15 @@ def _check_actions(statement: Mapping[str, Any]) -> None:
         if "*" in name or "?" in name or action == "*" or "Action" not in statement or not resources:
             continue
         of_objects = name in _OBJECT_ACTIONS or ("object" in name and "bucket" not in name)
-        if not any(("/" in resource) == of_objects for resource in resources):
+        if not any((resource != arn) == of_objects for resource in resources):
             raise errors.MalformedPolicy("Action does not apply to any resource(s) in statement")
+
+
+def check_principals(call: Call, statements: list[dict[str, Any]]) -> None:
+    """Raises MalformedPolicy where a policy names users or roles that do not exist."""
+    stranger = unknown_principal(call.ask, {"Statement": statements})
+    if stranger is not None:
+        raise errors.MalformedPolicy("Invalid principal in policy", Detail=stranger)
 
 
 # Operations ----------------------------------------------------------------------------------------------------------
@@ -134,10 +145,9 @@ def put_bucket_policy(
     """Give a bucket a policy. A public one is refused while the bucket blocks public policies."""
     receiving.check_document(call, checksum_algorithm)
     found = _own(call, bucket, expected_bucket_owner)
-    compiled, statements = read_policy(policy, bucket)
-    stranger = unknown_principal(call.ask, {"Statement": statements})
-    if stranger is not None:
-        raise errors.MalformedPolicy("Invalid principal in policy", Detail=stranger)
+    arn = names.bucket_arn(bucket)
+    compiled, statements = read_policy(policy, arn, f"{arn}/")
+    check_principals(call, statements)
     if is_public(compiled) and owners.blocks(call, found) & BLOCK_PUBLIC_POLICY:
         raise errors.AccessDenied(
             f"User: {call.principal.caller_arn} is not authorized to perform: s3:PutBucketPolicy on resource: "

@@ -16,7 +16,7 @@ import orjson
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Honours, Needs, operation
 from awning.kit.watching import Seen
-from awning.services.s3 import buckets, errors, names, settings, tables
+from awning.services.s3 import buckets, errors, names, point_tables, settings, tables
 from awning.services.s3.bucket_tables import Bucket
 from awning.services.s3.conditions import of_request
 from awning.services.s3.counting import Meter
@@ -26,7 +26,12 @@ PAGE: Final = 100
 LONGEST_ID: Final = 64
 _HONOURS: Final[Honours] = {
     "Id": ALL,
-    "Filter": {"Prefix": ALL, "Tag": ALL, "And": {"Prefix": ALL, "Tags": ALL}},
+    "Filter": {
+        "Prefix": ALL,
+        "Tag": ALL,
+        "AccessPointArn": ALL,
+        "And": {"Prefix": ALL, "Tags": ALL, "AccessPointArn": ALL},
+    },
 }
 _LISTS: Final = frozenset({"ListObjects", "ListObjectsV2", "ListObjectVersions", "ListMultipartUploads", "ListParts"})
 _KINDS: Final = {
@@ -48,7 +53,9 @@ def note(call: Call, seen: Seen, bucket: Bucket, key: str | None) -> None:
     kind = "ListRequests" if seen.operation in _LISTS else _KINDS.get(seen.request.method, "AllRequests")
     found: dict[str, str] | None = None
     for id_, configuration in configurations.items():
-        prefix, tags = _asked(configuration.get("Filter"))
+        prefix, tags, point = _asked(configuration.get("Filter"))
+        if point and point != seen.through:
+            continue
         if (prefix or tags) and (key is None or not key.startswith(prefix)):
             continue
         if tags:
@@ -59,11 +66,11 @@ def note(call: Call, seen: Seen, bucket: Bucket, key: str | None) -> None:
         meter.add(kind, seen.status, seen.received, seen.sent, seen.first * 1000, seen.whole * 1000)
 
 
-def _asked(given: Mapping[str, Any] | None) -> tuple[str, dict[str, str]]:
-    """Return the prefix and the tags that a filter asks for."""
+def _asked(given: Mapping[str, Any] | None) -> tuple[str, dict[str, str], str | None]:
+    """Return the prefix, the tags and the access point that a filter asks for."""
     both = (given or {}).get("And") or given or {}
     tags = both.get("Tags") or ([both["Tag"]] if both.get("Tag") else [])
-    return both.get("Prefix") or "", {tag["Key"]: tag["Value"] for tag in tags}
+    return both.get("Prefix") or "", {tag["Key"]: tag["Value"] for tag in tags}, both.get("AccessPointArn")
 
 
 def _tags(call: Call, bucket: Bucket, key: str) -> dict[str, str]:
@@ -100,9 +107,11 @@ def put_bucket_metrics_configuration(
     if wanted is not None and len(wanted) != 1:
         raise errors.MalformedXML
     both = (wanted or {}).get("And")
-    if both is not None and len(both.get("Tags") or ()) + ("Prefix" in both) < 2:
+    if both is not None and len(both.get("Tags") or ()) + ("Prefix" in both) + ("AccessPointArn" in both) < 2:
         raise errors.MalformedXML
-    _, tags = _asked(wanted)
+    _, tags, point = _asked(wanted)
+    if point is not None:
+        _check_point(call, found, point)
     names.check_tags([{"Key": key, "Value": value} for key, value in tags.items()], 10)
     configurations = dict(settings.of(call, found).get("metrics") or {})
     if id not in configurations and len(configurations) >= MOST:
@@ -150,6 +159,13 @@ def delete_bucket_metrics_configuration(
     settings.put(call, found, "metrics", left or None)
     call.after(call.room.watch_as_wanted)
     call.after(lambda: call.memory.meters.pop((bucket, id), None))
+
+
+def _check_point(call: Call, bucket: Bucket, arn: str) -> None:
+    """Raises InvalidArgument for the ARN of what is no access point of the bucket."""
+    found = point_tables.point_named(call.db, arn)
+    if found is None or found.bucket != bucket.bucket:
+        raise errors.InvalidArgument("Invalid Access Point ARN", "AccessPointArn", arn)
 
 
 def _existing(call: Call, bucket: Bucket, id_: str) -> Mapping[str, Any]:

@@ -155,5 +155,23 @@ SCHEMA = Schema(
         ) WITHOUT ROWID;
         """,
         "CREATE INDEX renames_by_time ON renames (done)",
+        """
+        CREATE TABLE points (        -- access points
+            point INTEGER PRIMARY KEY AUTOINCREMENT,
+            account TEXT NOT NULL,
+            region TEXT NOT NULL,
+            name TEXT NOT NULL,
+            alias TEXT NOT NULL UNIQUE,
+            bucket INTEGER NOT NULL, -- another bucket of its name is not behind the point
+            bucket_name TEXT NOT NULL,
+            bucket_account TEXT NOT NULL,
+            created INTEGER NOT NULL,
+            block INTEGER NOT NULL,  -- as in buckets
+            policy TEXT,             -- as in buckets
+            tags BLOB                -- as in buckets
+        );
+        CREATE UNIQUE INDEX points_by_name ON points (account, region, name);
+        CREATE INDEX points_by_bucket ON points (bucket, account);
+        """,
     )
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from awning.kit.call import service_facts
 from awning.kit.room import Room
 from awning.kit.watching import Seen, Watch
-from awning.services.s3 import access_logs, bucket_tables, log_records, request_metrics
+from awning.services.s3 import access_logs, bucket_tables, log_records, points, request_metrics
 
 
 def wanted(room: Room) -> Watch | None:
@@ -16,9 +16,8 @@ def wanted(room: Room) -> Watch | None:
 def see(room: Room, seen: Seen) -> None:
     """Hear of a request."""
     name, key = log_records.place_of(seen)
-    kept = room.memory.known.get(name)
     call = room.call(service_facts(room.name))
-    bucket = kept[0] if kept is not None else bucket_tables.find_bucket(call.db, name)
+    bucket = points.bucket_by(call, name if seen.through is None else seen.through)
     if bucket is not None and bucket.settings is not None:
         access_logs.note(call, seen, bucket, key)
         request_metrics.note(call, seen, bucket, key)
