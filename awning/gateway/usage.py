@@ -23,11 +23,16 @@ class Usage:
 
     def __init__(self) -> None:
         self._used: dict[str, tuple[float, str, str]] = {}
+        self._last: tuple[str, str, int, str, str] | None = None
         self.changes = 0
 
     def note(self, key: str, principal: Principal, at: float, service: str, region: str) -> None:
         """Note a signed request: of a role's session as its role's use, of a long-term key as the key's; of either, and of a
         user's session, as a use of the service by the role or user."""
+        last = (key, principal.user_id, int(at), service, region)
+        if last == self._last:
+            return  # nobody is told more than the second
+        self._last = last
         use = (at, service, region)
         if principal.kind == "role":
             role = principal.user_id.partition(":")[0]
@@ -54,6 +59,7 @@ class Usage:
     def clear(self) -> None:
         """Forget everything: the region was emptied."""
         self._used.clear()
+        self._last = None
         self.changes += 1
 
     def pieces(self) -> Iterator[bytes]:
@@ -70,4 +76,4 @@ class Usage:
             if type(id) is not str or type(service) is not str or type(region) is not str:
                 raise ValueError("it is not what the usage keeps")
             used[id] = (float(at), service, region)
-        self._used = used
+        self._used, self._last = used, None
