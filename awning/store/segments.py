@@ -40,16 +40,16 @@ class Segments:
     __slots__ = ("_layers", "overhead")
 
     def __init__(self, *keys: bytes) -> None:
-        self._layers = [AESGCM(key) for key in keys]
+        self._layers = tuple(map(AESGCM, keys))
         self.overhead = TAG * len(keys)
         """Bytes by which each segment grows."""
 
     def seal(self, plain: bytes | memoryview, first: int = 0, last: bool = True) -> bytes:
         """Encrypt what begins with the segment number `first`; last: the stream ends with it. Only the last segment is shorter,
         or empty."""
-        count = max(1, -(-len(plain) // SEGMENT))
-        if count == 1:
+        if len(plain) <= SEGMENT:
             return self._seal(plain, _NONCE.pack(last, first))
+        count = -(-len(plain) // SEGMENT)
         view = memoryview(plain)
         return b"".join(
             self._seal(view[at * SEGMENT : (at + 1) * SEGMENT], _NONCE.pack(last and at == count - 1, first + at))
@@ -58,23 +58,19 @@ class Segments:
 
     def open(self, sealed: bytes | memoryview, first: int = 0, last: bool = True) -> bytes:
         """Decrypt whole segments from number `first` on. Raises Unsealable for what was altered, moved or cut off."""
-        opened = self.pieces(sealed, first, last)
-        return opened[0] if len(opened) == 1 else b"".join(opened)
+        if len(sealed) <= SEGMENT + self.overhead:
+            return self._open(sealed, _NONCE.pack(last, first))
+        return b"".join(self.pieces(sealed, first, last))
 
     def pieces(self, sealed: bytes | memoryview, first: int, last: bool) -> list[bytes]:
         """As open(), a piece for each segment: their memory is used again and again, that of a large whole is not."""
         width = SEGMENT + self.overhead
         count = max(1, -(-len(sealed) // width))
-        try:
-            if count == 1:
-                return [self._open(sealed, _NONCE.pack(last, first))]
-            view = memoryview(sealed)
-            return [
-                self._open(view[at * width : (at + 1) * width], _NONCE.pack(last and at == count - 1, first + at))
-                for at in range(count)
-            ]
-        except (InvalidTag, ValueError) as error:
-            raise Unsealable("This was encrypted under another key, or altered.") from error
+        view = memoryview(sealed)
+        return [
+            self._open(view[at * width : (at + 1) * width], _NONCE.pack(last and at == count - 1, first + at))
+            for at in range(count)
+        ]
 
     def _seal(self, data: bytes | memoryview, nonce: bytes) -> bytes:
         for layer in self._layers:
@@ -82,8 +78,11 @@ class Segments:
         return data  # type: ignore[return-value]
 
     def _open(self, data: bytes | memoryview, nonce: bytes) -> bytes:
-        for layer in reversed(self._layers):
-            data = layer.decrypt(nonce, data, None)
+        try:
+            for layer in reversed(self._layers):
+                data = layer.decrypt(nonce, data, None)
+        except (InvalidTag, ValueError) as error:
+            raise Unsealable("This was encrypted under another key, or altered.") from error
         return data  # type: ignore[return-value]
 
     def runs(self, first: int, end: int, size: int) -> list[Run]:

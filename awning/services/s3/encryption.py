@@ -93,17 +93,15 @@ def choose(
     """
     rule = settings.compiled(call, bucket, SETTING, rule_of) if bucket.settings is not None else None
     if asked is None:
-        if rule is None and not data_keys.by_default(call):
-            return PLAIN
+        if rule is None:
+            return _by_region(call, bucket, raw_key) if data_keys.by_default(call) else PLAIN
         asked = _NOTHING
     if asked.customer is not None:
         refuse_blocked(call, bucket, key)
         return _by_customer(call, bucket, raw_key, asked.customer)
     algorithm = asked.algorithm or (rule.algorithm if rule is not None else AES256)
     if algorithm == AES256:
-        plain = call.random(data_keys.SIZE)
-        seal = b"\x01" + data_keys.wrap(call, bucket.bucket, raw_key, plain)
-        return Sealing(seal, Keys((plain,)), _SHOWN_S3, True)
+        return _by_region(call, bucket, raw_key)
     kms_key = asked.kms_key
     if asked.algorithm is None and rule is not None:
         kms_key = rule.kms_key
@@ -269,6 +267,12 @@ def check_customer(bucket: Bucket, key: str, seal: bytes | None, customer: Custo
         _opened_by(customer, bucket, names.key_bytes(key), seal)
     elif customer is not None:
         raise errors.InvalidRequest("The encryption parameters are not applicable to this object.")
+
+
+def _by_region(call: Call, bucket: Bucket, raw_key: bytes) -> Sealing:
+    plain = call.random(data_keys.SIZE)
+    seal = b"\x01" + data_keys.wrap(call, bucket.bucket, raw_key, plain)
+    return Sealing(seal, Keys((plain,)), _SHOWN_S3, True)
 
 
 def _by_kms(

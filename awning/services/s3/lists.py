@@ -60,9 +60,11 @@ def asked(canned: str | None, headers: Sequence[str | None], of_bucket: bool = F
 
     Raises InvalidArgument, InvalidRequest, MethodNotAllowed, MalformedACLError.
     """
+    if canned is None and headers.count(None) == len(headers):
+        return None
     given = {permission: value for permission, value in zip(PERMISSIONS, headers, strict=True) if value is not None}
     if canned is None:
-        return Asked(None, _checked(_of_headers(given))) if given else None
+        return Asked(None, _checked(_of_headers(given)))
     if given:
         raise errors.InvalidRequest("Specifying both Canned ACLs and Header Grants is not allowed")
     if (canned not in _CANNED and canned not in _OF_OBJECTS) or (canned == "log-delivery-write" and not of_bucket):

@@ -28,6 +28,8 @@ _BAD_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 GRANTS = ("grant_full_control", "grant_read", "grant_read_acp", "grant_write", "grant_write_acp")
 """The parameters that have x-amz-grant-* headers, in the order of lists.PERMISSIONS."""
 
+_ACL = frozenset({"acl", *GRANTS})
+
 MAX_KEY = 1024
 MAX_METADATA = 2048
 
@@ -103,7 +105,7 @@ def of_source_version(call: Call, params: Mapping[str, Any]) -> str | None:
 def _in_existing(call: Call, bucket: str, key: str | None = None, *, source: bool = False) -> str:
     """That a bucket does not exist is told to everyone, and before any permission is decided: nobody owns it."""
     arn = f"arn:aws:s3:::{bucket}" if key is None else f"arn:aws:s3:::{bucket}/{key}"
-    if call.guarded_by(arn) is None:
+    if bucket not in call.memory.known and call.guarded_by(arn) is None:
         raise errors.NoSuchBucket(bucket)
     if ".s3-accelerate." in call.facts.host:
         _check_accelerated(call, bucket)
@@ -151,8 +153,7 @@ def of_tagged_object(call: Call, params: Mapping[str, Any]) -> str | None:
 
 def of_acl_object(call: Call, params: Mapping[str, Any]) -> str | None:
     """For Needs: the object's ARN, where the call brings an ACL."""
-    asked = params.get("acl") is not None or any(params.get(name) is not None for name in GRANTS)
-    return of_object(call, params) if asked else None
+    return None if _ACL.isdisjoint(params) else of_object(call, params)
 
 
 def of_current(call: Call, params: Mapping[str, Any]) -> str | None:

@@ -346,6 +346,8 @@ _OVERRIDES = ("CacheControl", "ContentDisposition", "ContentEncoding", "ContentL
 
 def _override(call: Call, headers: dict[str, Any], values: tuple[Any, ...]) -> None:
     """Answer with other headers than the object's own. Only a signed request may ask for that (S3 reference, GetObject)."""
+    if values.count(None) == len(values):
+        return
     for member, value in zip(_OVERRIDES, values, strict=True):
         if value is None:
             continue

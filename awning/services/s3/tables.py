@@ -80,13 +80,15 @@ def find_object(db: sqlite3.Connection, bucket: int, key: bytes, body: bool = Tr
     return Object._make(row) if row else None
 
 
+_PLACE = (
+    f"SELECT {OF_BUCKET}, o.etag, o.content, o.size"
+    " FROM buckets b LEFT JOIN objects o ON o.bucket = b.bucket AND o.key = ? WHERE b.name = ?"
+)
+
+
 def find_place(db: sqlite3.Connection, name: str, key: bytes) -> tuple[Bucket, tuple[str, int, int] | None] | None:
     """Return a bucket, and (etag, content, size) of what it has under a key; None where there is no such bucket."""
-    row = db.execute(
-        f"SELECT {OF_BUCKET}, o.etag, o.content, o.size"
-        " FROM buckets b LEFT JOIN objects o ON o.bucket = b.bucket AND o.key = ? WHERE b.name = ?",
-        (key, name),
-    ).fetchone()
+    row = db.execute(_PLACE, (key, name)).fetchone()
     if row is None:
         return None
     return Bucket._make(row[:_WIDTH]), (row[_WIDTH:] if row[_WIDTH] is not None else None)
