@@ -147,7 +147,7 @@ def test_the_cli_works_through_a_day_of_an_administrator(region: LiveRegion, tmp
     code, said = aws("iam", "delete-user", "--user-name", "administrator-dora")
     assert code != 0
     assert "(DeleteConflict)" in said
-    code, said = aws("iam", "generate-credential-report")
+    code, said = aws("iam", "list-organizations-features")
     assert code != 0
     assert "(NotImplemented)" in said
 
