@@ -6,9 +6,9 @@ Pure, and without any model: a service's model is loaded only once a request for
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +101,36 @@ _UNVERSIONED: Final[Mapping[bytes, str]] = {b"ConfirmSubscription": "sns", b"Uns
 """Actions that links in notifications ask for, without a version."""
 
 
-def _group() -> dict[str, tuple[Known, ...]]:
-    found: dict[str, tuple[Known, ...]] = {}
+class _Among(NamedTuple):
+    """The services that a label may mean, by what tells them apart; `otherwise`: the one of them where nothing does."""
+
+    targeted: frozenset[str]
+    by_path: tuple[Known, ...]
+    versioned: tuple[Known, ...]
+    otherwise: str
+
+
+def _group() -> dict[str, _Among]:
+    found: dict[str, list[Known]] = {}
     for known in SERVICES:
         for name in {known.signing, *known.hosts}:
-            found[name] = (*found.get(name, ()), known)
-    return found
+            found.setdefault(name, []).append(known)
+    return {name: _tell_apart(among) for name, among in found.items()}
 
 
-_BY_LABEL: Final[Mapping[str, tuple[Known, ...]]] = _group()
+def _tell_apart(among: Sequence[Known]) -> _Among:
+    if len(among) == 1:
+        return _Among(frozenset(), (), (), among[0].name)
+    plain = [known for known in among if not known.paths and not known.target]
+    return _Among(
+        frozenset(known.name for known in among if known.target),
+        tuple(known for known in among if known.paths),
+        tuple(known for known in among if known.version),
+        (plain or among)[-1].name,
+    )
+
+
+_BY_LABEL: Final[Mapping[str, _Among]] = _group()
 
 
 def signing_name(service: str) -> str:
@@ -142,25 +163,22 @@ def find(label: str, path: bytes, headers: Mapping[bytes, bytes], query: bytes, 
     body: what is known of it; a form's Version tells services of one name apart. A label that no service has is returned
     as it is.
     """
-    among = _BY_LABEL.get(label, ())
-    if len(among) == 1:
-        return among[0].name
-    if not among:
+    among = _BY_LABEL.get(label)
+    if among is None:
         return label
-    target = named_by_target(path, headers)
-    if any(known.name == target for known in among):
-        return target or label
-    for known in among:
-        if known.paths and path.startswith(known.paths) and (not known.header or known.header in headers):
+    if among.targeted:
+        target = named_by_target(path, headers)
+        if target in among.targeted:
+            return target or label
+    for known in among.by_path:
+        if path.startswith(known.paths) and (not known.header or known.header in headers):
             return known.name
-    versioned = [known for known in among if known.version]
-    if versioned:
+    if among.versioned:
         versions = (version_of(query), version_of(body))
-        for known in versioned:
+        for known in among.versioned:
             if known.version.encode() in versions:
                 return known.name
-    plain = [known for known in among if not known.paths and not known.target]
-    return (plain[-1] if plain else among[-1]).name
+    return among.otherwise
 
 
 def named_by_target(path: bytes, headers: Mapping[bytes, bytes]) -> str | None:
