@@ -5,10 +5,40 @@ Knows no format.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Self
 
 from awning.protocols.wire import Reply
+
+
+class Among(list[Any]):
+    """A flattened list whose items stand among another's: `places` counts, for each, the other's items before it."""
+
+    places: Sequence[int]
+
+    @classmethod
+    def of(cls, items: Sequence[Any], belongs: Callable[[Any], bool]) -> Self:
+        """Return those of items that belong here, placed among those that don't."""
+        result, places = cls(), []
+        for index, item in enumerate(items):
+            if belongs(item):
+                places.append(index - len(result))
+                result.append(item)
+        result.places = places
+        return result
+
+
+def interleaved(first: Sequence[Any], second: Sequence[Any]) -> Iterator[tuple[bool, Any]]:
+    """Yield (is of the second, item) of two lists: as the second says where it is an Among, else one behind the other."""
+    done = 0
+    for index, item in enumerate(second):
+        place = second.places[index] if isinstance(second, Among) else len(first)
+        for other in first[done:place]:
+            yield False, other
+        done = place
+        yield True, item
+    for other in first[done:]:
+        yield False, other
 
 
 def unknown_member(operation: str, path: str, names: Any, known: Any) -> None:

@@ -7,12 +7,14 @@ from base64 import b64encode
 from typing import Any, Final
 
 from awning.protocols import times
-from awning.protocols.results import unknown_member
+from awning.protocols.results import interleaved, unknown_member
 from awning.protocols.shapes import Shape
 from awning.protocols.source import Block, Source
 
 find_special: Final = re.compile('[&<>"\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]').search
 TRUTH: Final = ("false", "true")
+# What a service writes in one order though its model has two flattened lists (S3 API reference, ListObjectVersions).
+INTERLEAVED: Final = {"ListObjectVersionsOutput": ("Versions", "DeleteMarkers")}
 _CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ufffe\uffff]")
 
 
@@ -66,8 +68,11 @@ class XmlWriter:
             name = self._functions[key] = self._source.unique(f"write_{shape.name}")
             block = self._source.function(name, "value, add")
             block.line("seen = 0")
+            pair = INTERLEAVED.get(shape.name, ())
+            if pair:
+                self._interleaved(block, shape, pair)
             for member_name, member in shape.members.items():
-                if (top and member.location is not None) or member.traits.get("xmlAttribute"):
+                if member_name in pair or (top and member.location is not None) or member.traits.get("xmlAttribute"):
                     continue
                 block.line(f"member = value.get({member_name!r})")
                 with block.indent("if member is not None:"):
@@ -77,6 +82,17 @@ class XmlWriter:
             helper = self._source.helper(unknown_member)
             block.line(f"if seen != len(value): {helper}({self._operation!r}, {shape.name + '.'!r}, value, {known})")
         return self._functions[key]
+
+    def _interleaved(self, block: Block, shape: Shape, pair: tuple[str, str]) -> None:
+        """Write two flattened lists of structures as the second, an Among, has its items stand among the first's."""
+        first, second = (shape.members[name] for name in pair)
+        block.line(f"one, other = value.get({pair[0]!r}), value.get({pair[1]!r})")
+        block.line("seen += (one is not None) + (other is not None)")
+        with block.indent(f"for is_other, member in {self._source.helper(interleaved)}(one or (), other or ()):"):
+            with block.indent("if is_other:"):
+                self.element(block, second.item, second.item_name(pair[1]), "member", 0)
+            with block.indent("else:"):
+                self.element(block, first.item, first.item_name(pair[0]), "member", 0)
 
     def nothing(self, block: Block) -> None:
         """Write the check that an operation without output returned nothing."""

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from awning.kit.call import Call
 from awning.kit.operation import ALL, Needs, operation
+from awning.protocols.results import Among
 from awning.services.s3 import (
     bucket_tables,
     buckets,
@@ -213,7 +214,7 @@ def list_object_versions(
         "MaxKeys": limit,
         "IsTruncated": page.last is not None,
         "Versions": [entry for entry in shown if "ETag" in entry],
-        "DeleteMarkers": [entry for entry in shown if "ETag" not in entry],
+        "DeleteMarkers": Among.of(shown, lambda entry: "ETag" not in entry),
         "CommonPrefixes": [{"Prefix": listing.text_of(p, url)} for p in page.prefixes],
     }
     if delimiter:

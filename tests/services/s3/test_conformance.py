@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
@@ -148,3 +149,19 @@ def test_one_completion_sent_many_times_at_once_gets_one_answer(s3: Any, bucket:
         with ThreadPoolExecutor(6) as pool:
             done = list(pool.map(lambda _, told=request: s3.complete_multipart_upload(**told)["ETag"], range(6)))
         assert len(set(done)) == 1
+
+
+def test_versions_and_delete_markers_come_in_one_order(region: LiveRegion, s3: Any) -> None:
+    """S3 API reference, ListObjectVersions: by key, and of one key the newest first, whatever each entry is."""
+    name = f"mixed-{os.urandom(6).hex()}"
+    s3.create_bucket(Bucket=name)
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    for key in ("a", "b"):
+        s3.put_object(Bucket=name, Key=key)
+        s3.delete_object(Bucket=name, Key=key)
+        s3.put_object(Bucket=name, Key=key)
+    s3.delete_object(Bucket=name, Key="b")
+    body = send(region, "GET", presigned(s3, "list_object_versions", Bucket=name))[2]
+    shown = re.findall(r"<(Version|DeleteMarker)>.*?<Key>(.)</Key>", body)
+    a = [("Version", "a"), ("DeleteMarker", "a"), ("Version", "a")]
+    assert shown == [*a, ("DeleteMarker", "b"), ("Version", "b"), ("DeleteMarker", "b"), ("Version", "b")]
