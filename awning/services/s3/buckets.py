@@ -39,7 +39,8 @@ def find(call: Call, name: str, owner: str | None = None) -> Bucket:
     """Return the bucket that a call names, as its caller may address it. `owner` is x-amz-expected-bucket-owner.
 
     Raises NoSuchBucket; AccessDenied for another owner; and where the request was signed for another region than the
-    bucket's, AuthorizationHeaderMalformed with `Region`, or for HEAD, which has no body, a redirect with the region.
+    bucket's, AuthorizationHeaderMalformed, for a pre-signed URL AuthorizationQueryParametersError, with `Region`, or for
+    HEAD, which has no body, a redirect with the region.
     """
     bucket = bucket_tables.find_bucket(call.db, name)
     if bucket is None:
@@ -73,6 +74,11 @@ def elsewhere(call: Call, region: str) -> errors.ServiceError:
     error: errors.ServiceError
     if call.facts.method == "HEAD":
         error = errors.PermanentRedirect("The bucket is in another region.")
+    elif call.facts.signed == "v4-query":
+        error = errors.AuthorizationQueryParametersError(
+            f"Error parsing the X-Amz-Credential parameter; the region '{call.region}' is wrong; expecting '{region}'",
+            Region=region,
+        )
     else:
         error = errors.AuthorizationHeaderMalformed(
             f"The authorization header is malformed; the region '{call.region}' is wrong; expecting '{region}'",

@@ -38,6 +38,10 @@ class AuthorizationHeaderMalformed(ServiceError):
     """Signed for another region than the bucket's; `Region` tells which is right."""
 
 
+class AuthorizationQueryParametersError(ServiceError):
+    """AuthorizationHeaderMalformed's like for pre-signed URLs."""
+
+
 class BadDigest(ServiceError):
     pass
 

@@ -70,6 +70,9 @@ def test_a_request_signed_for_another_region_learns_the_right_one(s3: S3) -> Non
     with pytest.raises(errors.AuthorizationHeaderMalformed) as raised:
         s3.list_objects_v2(bucket="box", as_=s3.call(region="eu-west-1"))
     assert raised.value.members["Region"] == "us-east-1"
+    with pytest.raises(errors.AuthorizationQueryParametersError, match="the region 'eu-west-1' is wrong") as presigned:
+        s3.list_objects_v2(bucket="box", as_=s3.call(region="eu-west-1", signed="v4-query"))
+    assert presigned.value.members["Region"] == "us-east-1"
     with pytest.raises(errors.PermanentRedirect) as redirected:
         s3.head_bucket(bucket="box", as_=s3.call(region="eu-west-1", method="HEAD"))
     assert redirected.value.status == 301
