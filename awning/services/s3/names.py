@@ -184,8 +184,10 @@ def of_held_object(call: Call, params: Mapping[str, Any]) -> str | None:
 
 def copy_source(text: str) -> tuple[str, str, str | None]:
     """Return bucket, key and version id of an x-amz-copy-source value: `/bucket/key?versionId=id`, URL-encoded, its first slash
-    optional."""
+    optional. Raises InvalidArgument."""
     path, separator, version = text.partition("?versionId=")
+    if "%" in path and _BAD_ESCAPE.search(path):
+        raise errors.InvalidArgument("Invalid copy source encoding.", "x-amz-copy-source", text)
     path = unquote(path)
     bucket, _, key = path.removeprefix("/").partition("/")
     if not bucket or not key:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from botocore.exceptions import ClientError
 
+from awning.services.s3 import errors, names
 from tests.conftest import LiveRegion
 
 
@@ -165,3 +166,11 @@ def test_versions_and_delete_markers_come_in_one_order(region: LiveRegion, s3: A
     shown = re.findall(r"<(Version|DeleteMarker)>.*?<Key>(.)</Key>", body)
     a = [("Version", "a"), ("DeleteMarker", "a"), ("Version", "a")]
     assert shown == [*a, ("DeleteMarker", "b"), ("Version", "b"), ("DeleteMarker", "b"), ("Version", "b")]
+
+
+@pytest.mark.parametrize("source", ["bucket/key%2", "bucket/%zz", "%c/key"])
+def test_a_copy_source_that_is_not_encoded_is_refused(source: str) -> None:
+    """S3 API reference, CopyObject: "The value must be URL-encoded"."""
+    with pytest.raises(errors.InvalidArgument, match=r"^Invalid copy source encoding\.$") as caught:
+        names.copy_source(source)
+    assert caught.value.members == {"ArgumentName": "x-amz-copy-source", "ArgumentValue": source}
