@@ -77,7 +77,7 @@ async def deliver(call: Call, log: DeliverLog) -> None:
     """For Service.carries: make records an object. Raises Undeliverable where the target does not let S3's log delivery write."""
     name = names.bucket_of_arn(log.arn)
     bucket = bucket_tables.find_bucket(call.db, name)
-    if bucket is None:
+    if bucket is None or bucket.account != log.account:  # another account's may stand under its name by now
         raise Undeliverable(f"There is no bucket {name} for the access log of {log.source}.")
     if not _may_write(call, bucket, log):
         raise Undeliverable(f"The bucket {name} does not let {SERVICE} write the access log of {log.source}.")

@@ -37,12 +37,13 @@ from awning.services.s3 import (
 from awning.services.s3.bucket_tables import Bucket
 from awning.services.s3.checksums import Wanted
 from awning.services.s3.encryption_headers import AES256, Asked
+from awning.services.s3.locks import Lock
 from awning.services.s3.policies import guard
 from awning.services.s3.reading import Layout
 from awning.services.s3.replication_rules import COMPLETED, EXTRA, FAILED, REPLICA, Rule
 from awning.services.s3.tables import NewContent, Object, Stored
 from awning.services.s3.upload_tables import Part
-from awning.services.s3.version_tables import Marker
+from awning.services.s3.version_tables import Marker, Place
 from awning.store.errors import BatchFailed, WritesRefused
 
 SERVICE: Final = "s3.amazonaws.com"
@@ -348,16 +349,17 @@ def _place(call: Call, letter: ReplicateVersion, plan: Plan, copies: Copies | No
     named = (plan.version, None if plan.version is None else plan.age)
     there = version_tables.place_of(call.db, target.bucket, plan.key, *named)
     if there is not None:
+        _check_same(call, plan, found, there)
         if there.content is not None and isinstance(found, Object):
-            if there.etag != found.etag:
-                raise ReplicationFailed("SrcObjectNotEligible", f"{target.name} has a null version of its own.")
-            _renew(call, plan, source, target, found, there.content)
+            _renew(call, plan, source, target, found, there.content, letter.what)
         if copies is not None:
             _discard(call, copies)
     elif isinstance(found, Marker):
         _put(call, plan, target, found.modified)
     elif copies is None:
         raise TryAgain("The replica went meanwhile.", _SECONDS)
+    elif not isinstance(found, Object) or not isinstance(plan.found, Object) or found.etag != plan.found.etag:
+        raise TryAgain("The null version was made anew meanwhile.", 0.0)
     else:
         _insert(call, plan, source, target, found, copies)
     if isinstance(found, Object):
@@ -365,6 +367,19 @@ def _place(call: Call, letter: ReplicateVersion, plan: Plan, copies: Copies | No
     if plan.rule.threshold is not None and call.now - letter.at > plan.rule.threshold:
         _tell(call, source, letter, found, plan.rule, "Replication:OperationMissedThreshold", {})
         _tell(call, source, letter, found, plan.rule, "Replication:OperationReplicatedAfterThreshold", {})
+
+
+def _check_same(call: Call, plan: Plan, found: Object | Marker, there: Place) -> None:
+    """Refuse to take the destination's own null version for a replica. Raises ReplicationFailed."""
+    same = (there.content is None) == isinstance(found, Marker)
+    if same and there.content is not None and isinstance(found, Object):
+        own = (
+            plan.version is None
+            and replication_rules.of_extras(tables.extras_of_content(call.db, there.content)) is None
+        )
+        same = there.etag == found.etag and not own
+    if not same:
+        raise ReplicationFailed("SrcObjectNotEligible", f"{plan.target.name} has a null version of its own.")
 
 
 def _insert(call: Call, plan: Plan, source: Bucket, target: Bucket, found: Object, copies: Copies) -> None:
@@ -405,7 +420,7 @@ def _put(call: Call, plan: Plan, target: Bucket, row: tuple[int, int, str, int, 
         notifications.notify(call, target, event, plan.name, etag=told, version=plan.version)
 
 
-def _renew(call: Call, plan: Plan, source: Bucket, target: Bucket, found: Object, content: int) -> None:
+def _renew(call: Call, plan: Plan, source: Bucket, target: Bucket, found: Object, content: int, what: str) -> None:
     """Make tags, lock and list of what is there those of the other version."""
     facts = tables.facts_of(call.db, content)
     if plan.with_tags and facts.tags != found.tags:
@@ -414,12 +429,26 @@ def _renew(call: Call, plan: Plan, source: Bucket, target: Bucket, found: Object
     if owners.mode(call, target) == owners.ENFORCED:
         further = {}
     if locks.of_bucket(call, source) is not None:
-        lock = locks.of_extras(found.extras)
+        arn = names.object_arn(target.name, plan.name)
+        changed = what == "OBJECT_LOCK"
+        bypass = changed and _may(plan.acting, "s3:BypassGovernanceRetention", target, arn)
+        lock = _renewed(locks.of_extras(facts.extras), locks.of_extras(found.extras), call.now, changed, bypass)
         further["retention"] = None if lock.retention is None else [*lock.retention]
         further["hold"] = lock.hold
     extras = owners.merged(facts.extras, further)
     if extras != facts.extras:
         tables.set_extras(call.db, content, extras)
+
+
+def _renewed(there: Lock, wanted: Lock, now: float, changed: bool, bypass: bool) -> Lock:
+    """Return the lock that a replica gets by its original's: never a weaker one than the destination's own, unless the original's
+    was changed. What no lock is at the source is left to the destination's default; compliance is never shortened."""
+    retention, hold = there.retention, there.hold
+    if (wanted.retention is not None or bypass) and there.allows(wanted.retention, now, bypass):
+        retention = wanted.retention
+    if wanted.hold == locks.ON or (changed and wanted.hold is not None):
+        hold = wanted.hold
+    return Lock(retention, hold)
 
 
 def _ownership(call: Call, plan: Plan, source: Bucket, target: Bucket, found: Object) -> dict[str, Any]:

@@ -175,6 +175,18 @@ def test_records_become_an_object_where_the_policy_lets_them(s3: S3) -> None:
     assert [entry["Key"] for entry in s3.list_objects_v2(bucket="logs")["Contents"]] == ["k"]
 
 
+def test_another_account_that_takes_the_name_of_the_target_gets_no_records(s3: S3) -> None:
+    """The source and the target bucket must be owned by the same account."""
+    s3.delete_bucket(bucket="logs")
+    s3.create_bucket(as_=s3.call(OTHER), bucket="logs")
+    everyone = {"Effect": "Allow", "Principal": {"Service": "logging.s3.amazonaws.com"}, "Action": "s3:PutObject"}
+    policy = {"Version": "2012-10-17", "Statement": {**everyone, "Resource": f"{LOGS}/*"}}
+    s3.put_bucket_policy(as_=s3.call(OTHER), bucket="logs", policy=json.dumps(policy))
+    with pytest.raises(Undeliverable, match="no bucket logs"):
+        deliver(s3, DeliverLog(LOGS, source="box", account=ACCOUNT, key="k", text="a line\n"))
+    deliver(s3, DeliverLog(LOGS, source="theirs", account=OTHER, key="k", text="a line\n"))
+
+
 def test_a_list_lets_them_in_too_with_the_grants_that_were_asked_for(s3: S3) -> None:
     controls = {"Rules": [{"ObjectOwnership": "BucketOwnerPreferred"}]}
     s3.put_bucket_ownership_controls(bucket="logs", ownership_controls=controls)

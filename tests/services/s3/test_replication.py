@@ -11,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from awning.kit.call import service_facts
 from awning.kit.errors import ServiceError
-from awning.services.s3 import errors
+from awning.services.s3 import errors, replication
 from tests.services.s3.replicated import (
     ROLE,
     carry,
@@ -223,6 +224,86 @@ def test_a_lock_needs_one_at_the_destination(s3: S3) -> None:
     make_buckets(s3, "there")
     with pytest.raises(errors.InvalidRequest, match="Object Lock"):
         configure(s3, rule(), bucket="locked")
+
+
+def locked_pair(s3: S3) -> S3:
+    """`from` and `to`, both with object lock; what comes to `to` without a lock is kept for a day."""
+    for name in ("from", "to"):
+        s3.create_bucket(bucket=f"locks-{name}", object_lock_enabled_for_bucket=True)
+    kept = {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 1}}
+    s3.put_object_lock_configuration(
+        bucket="locks-to", object_lock_configuration={"ObjectLockEnabled": "Enabled", "Rule": kept}
+    )
+    give_role(s3)
+    configure(s3, rule("locks-to"), bucket="locks-from")
+    return s3
+
+
+def test_no_change_of_the_original_weakens_the_lock_that_the_destination_gave(s3: S3) -> None:
+    """Compliance cannot be shortened by any user; without a lock at the source the destination's default stands."""
+    locked_pair(s3)
+    version = s3.put_object(bucket="locks-from", key="a", body=b"1")["VersionId"]
+    (letter,) = letters(s3)
+    assert carry(s3, letter) is None
+    kept = s3.get_object_retention(bucket="locks-to", key="a")
+    assert kept["Retention"]["Mode"] == "COMPLIANCE"
+    s3.put_object_legal_hold(bucket="locks-to", key="a", legal_hold={"Status": "ON"})
+    assert carry(s3, letter) is None, "once more"
+    s3.put_object_tagging(bucket="locks-from", key="a", tagging={"TagSet": [TAG]})
+    assert carry_all(s3) == [None]
+    soon = {"Mode": "GOVERNANCE", "RetainUntilDate": s3.clock.time + 60}
+    s3.put_object_retention(bucket="locks-from", key="a", retention=soon)
+    assert carry_all(s3) == [None]
+    assert s3.get_object_retention(bucket="locks-to", key="a") == kept
+    assert s3.get_object_legal_hold(bucket="locks-to", key="a") == {"LegalHold": {"Status": "ON"}}
+    with pytest.raises(errors.AccessDenied):
+        s3.delete_object(bucket="locks-to", key="a", version_id=version, bypass_governance_retention=True)
+
+
+@pytest.mark.parametrize("denied", ["", "s3:BypassGovernanceRetention"])
+def test_governance_that_was_shortened_follows_where_the_role_may_bypass_it(s3: S3, denied: str) -> None:
+    locked_pair(s3)
+    give_role(s3, *filter(None, [denied]))
+    long, short = ({"Mode": "GOVERNANCE", "RetainUntilDate": s3.clock.time + days * 86_400} for days in (9, 3))
+    s3.put_object(
+        bucket="locks-from",
+        key="a",
+        body=b"1",
+        content_md5="xMpCOKC5I4INzFCab3WEmw==",
+        object_lock_mode="GOVERNANCE",
+        object_lock_retain_until_date=long["RetainUntilDate"],
+        object_lock_legal_hold_status="ON",
+    )
+    assert carry_all(s3) == [None]
+    s3.put_object_retention(bucket="locks-from", key="a", retention=short, bypass_governance_retention=True)
+    s3.put_object_legal_hold(bucket="locks-from", key="a", legal_hold={"Status": "OFF"})
+    assert carry_all(s3) == [None, None]
+    kept = s3.get_object_retention(bucket="locks-to", key="a")["Retention"]
+    assert kept == (long if denied else short)
+    assert s3.get_object_legal_hold(bucket="locks-to", key="a") == {"LegalHold": {"Status": "OFF"}}
+
+
+@pytest.mark.parametrize("own", ["same bytes", "other bytes", "a marker"])
+def test_a_null_version_of_the_destinations_own_is_no_replica(s3: S3, own: str) -> None:
+    for name in ("from", "to"):
+        s3.create_bucket(bucket=f"null-{name}")
+        s3.put_object(bucket=f"null-{name}", key="a", body=b"2" if (own, name) == ("other bytes", "to") else b"1")
+    if own == "a marker":
+        s3.put_bucket_versioning(bucket="null-to", versioning_configuration={"Status": "Suspended"})
+        s3.delete_object(bucket="null-to", key="a")
+    for name in ("from", "to"):
+        s3.put_bucket_versioning(bucket=f"null-{name}", versioning_configuration={"Status": "Enabled"})
+    give_role(s3)
+    configure(s3, rule("null-to"), bucket="null-from")
+    s3.put_object_tagging(bucket="null-from", key="a", tagging={"TagSet": [TAG]})
+    before = versions(s3, "null-to")
+    call = s3.room.call(service_facts("s3"))
+    s3.loop.run_until_complete(s3.room.write(call, replication.replicate_existing, ({"bucket": "null-from"},)))
+    assert carry_all(s3) == ["SrcObjectNotEligible"]
+    assert status(s3, "a", "null-from") == "FAILED"
+    assert versions(s3, "null-to") == before
+    if own != "a marker":
+        assert s3.get_object_tagging(bucket="null-to", key="a")["TagSet"] == []
 
 
 def test_a_replica_that_was_deleted_is_not_made_again_by_a_change(both: S3) -> None:
