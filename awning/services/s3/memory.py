@@ -39,8 +39,9 @@ class Memory:
 
     `known` are buckets, and what they say about their users, by name, from committed state; whoever changes one clears them after
     the commit. `data_keys` follow from their names, or are good for a time. `readers` are the bodies under way that take one part
-    after another. `trusts` are the trust policies of roles that replicate. `gathered` are the records of access logs that
-    wait; `meters` what was counted of requests since the start, by bucket's name and configuration's id.
+    after another; `making` are contents whose parts are being written down. `trusts` are the trust policies of roles that
+    replicate. `gathered` are the records of access logs that wait; `meters` what was counted of requests since the start, by
+    bucket's name and configuration's id.
     `attempts` are the wrong MFA codes that were shown.
     """
 
@@ -49,6 +50,7 @@ class Memory:
         self.notified: dict[str, Listeners] = {}
         self.known: dict[str, tuple[bucket_tables.Bucket, Guard]] = {}
         self.readers: WeakSet[Pieces] = WeakSet()
+        self.making: set[int] = set()
         self.settings: dict[str, Settings] = {}
         self.data_keys = DataKeys()
         self.gathered = Gathered()
@@ -95,5 +97,5 @@ class Memory:
         return found
 
     def reading(self) -> frozenset[int]:
-        """Return the contents whose parts are being read."""
-        return frozenset(reader.content for reader in self.readers)
+        """Return the contents whose parts are being read, or written down."""
+        return frozenset(self.making).union(reader.content for reader in self.readers)

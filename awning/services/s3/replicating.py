@@ -104,8 +104,11 @@ async def carry(call: Call, letter: ReplicateVersion) -> None:
     copies: Copies | None = None
     if isinstance(plan.found, Object) and not plan.there:
         copies = await _copy(plan, plan.found)
+    laid: list[int] = []
     try:
-        await call.commit(_place, letter, plan, copies)
+        if copies is not None and isinstance(plan.found, Object) and plan.found.layout is not None:
+            await _lay(call, plan.found.layout, copies, laid)
+        await call.commit(_place, letter, plan, copies, laid)
     except (Undeliverable, TryAgain):
         if copies is not None and copies.blobs():
             await call.commit(_discard, copies)
@@ -115,6 +118,8 @@ async def carry(call: Call, letter: ReplicateVersion) -> None:
         if copies is not None and (isinstance(error, WritesRefused) or error.full):
             _drop(call, copies)
         raise
+    finally:
+        call.memory.making.difference_update(laid)
 
 
 def given_up(call: Call, letter: Deliver, reason: str) -> None:
@@ -332,11 +337,30 @@ def _discard(call: Call, copies: Copies) -> None:
         call.blobs.discard(call.db, blob)
 
 
-# Making it visible, in one batch -------------------------------------------------------------------------------------
+# Making it visible ---------------------------------------------------------------------------------------------------
 
 
-def _place(call: Call, letter: ReplicateVersion, plan: Plan, copies: Copies | None) -> None:
-    """Put a replica in its place, or make it like its original, and note that it is done. Raises TryAgain, ReplicationFailed."""
+async def _lay(call: Call, layout: bytes, copies: Copies, laid: list[int]) -> None:
+    """Write copied parts down in slices, there may be 10,000, as those of a content that is given up: nothing shows it, and
+    should it come to nothing it is swept. What is written down leaves `copies`; the content's number is put into `laid`."""
+    while copies.parts:
+        await call.commit(_lay_slice, layout, copies, laid)
+        del copies.parts[:_PAGE]
+
+
+def _lay_slice(call: Call, layout: bytes, copies: Copies, laid: list[int]) -> None:
+    if not laid:
+        nothing = NewContent(0, "", 0, b"", b"{}", None, "", _NOTHING, copies.seal)
+        laid.append(tables.insert_content(call.db, nothing))
+        tables.doom_content(call.db, laid[0])
+        call.memory.making.add(laid[0])
+    upload_tables.insert_parts(call.db, laid[0], layout, copies.parts[:_PAGE])
+
+
+def _place(call: Call, letter: ReplicateVersion, plan: Plan, copies: Copies | None, laid: list[int]) -> None:
+    """Put a replica in its place, or make it like its original, and note that it is done. laid: the content that has its parts.
+
+    Raises TryAgain, ReplicationFailed."""
     source = bucket_tables.bucket_of(call.db, letter.source)
     found = None if source is None else _find(call, source, letter, body=False)
     if source is None or found is None:
@@ -361,7 +385,7 @@ def _place(call: Call, letter: ReplicateVersion, plan: Plan, copies: Copies | No
     elif not isinstance(found, Object) or not isinstance(plan.found, Object) or found.etag != plan.found.etag:
         raise TryAgain("The null version was made anew meanwhile.", 0.0)
     else:
-        _insert(call, plan, source, target, found, copies)
+        _insert(call, plan, source, target, found, copies, laid)
     if isinstance(found, Object):
         _mark(call, found.content, target.name, COMPLETED)
     if plan.rule.threshold is not None and call.now - letter.at > plan.rule.threshold:
@@ -382,30 +406,28 @@ def _check_same(call: Call, plan: Plan, found: Object | Marker, there: Place) ->
         raise ReplicationFailed("SrcObjectNotEligible", f"{plan.target.name} has a null version of its own.")
 
 
-def _insert(call: Call, plan: Plan, source: Bucket, target: Bucket, found: Object, copies: Copies) -> None:
+def _insert(
+    call: Call, plan: Plan, source: Bucket, target: Bucket, found: Object, copies: Copies, laid: list[int]
+) -> None:
     """Make copied bytes the replica of a version."""
     extras = owners.merged(None, {EXTRA: REPLICA, **_ownership(call, plan, source, target, found)})
     lock = locks.of_extras(found.extras)
     extras = locks.on_new(call, target, None if lock == locks.Lock() else lock, extras)
     storage_class = plan.rule.storage_class or found.storage_class
     tags = found.tags if plan.with_tags else None
-    content = tables.insert_content(
-        call.db,
-        NewContent(
-            found.size,
-            found.etag,
-            found.kind,
-            found.checksum or b"",
-            found.headers,
-            tags,
-            storage_class,
-            copies.whole,
-            copies.seal,
-            extras,
-        ),
+    new = NewContent(
+        found.size,
+        found.etag,
+        found.kind,
+        found.checksum or b"",
+        found.headers,
+        tags,
+        storage_class,
+        copies.whole,
+        copies.seal,
+        extras,
     )
-    if found.layout is not None:
-        upload_tables.insert_parts(call.db, content, found.layout, copies.parts)
+    content = tables.adopt_content(call.db, laid[0], new) if laid else tables.insert_content(call.db, new)
     _put(call, plan, target, (found.size, found.modified, found.etag, found.kind, storage_class, content))
     if target.notification is not None:
         event = "ObjectCreated:Put" if found.layout is None else "ObjectCreated:CompleteMultipartUpload"

@@ -270,6 +270,16 @@ def doom_content(db: sqlite3.Connection, content: int) -> None:
     db.execute("INSERT OR IGNORE INTO doomed_contents (content) VALUES (?)", (content,))
 
 
+def adopt_content(db: sqlite3.Connection, content: int, new: NewContent) -> int:
+    """Make a content of parts that was given up, and is not swept, a new one; return it."""
+    db.execute(
+        "UPDATE contents SET headers = ?, checksum = ?, tags = ?, seal = ?, extras = ? WHERE content = ?",
+        (new.headers, new.checksum, new.tags, new.seal, new.extras, content),
+    )
+    db.execute("DELETE FROM doomed_contents WHERE content = ?", (content,))
+    return content
+
+
 def known_blobs(db: sqlite3.Connection, blobs: Sequence[str]) -> set[str]:
     """Return those of these blobs that a content or a part refers to, or that are given up but not yet removed."""
     marks = ", ".join("?" * len(blobs))

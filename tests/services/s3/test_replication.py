@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from awning.kit.call import service_facts
+from awning.kit.deliveries import TryAgain
 from awning.kit.errors import ServiceError
-from awning.services.s3 import errors, replication
+from awning.services.s3 import errors, replicating, replication
 from tests.services.s3.replicated import (
     ROLE,
     carry,
@@ -304,6 +305,48 @@ def test_a_null_version_of_the_destinations_own_is_no_replica(s3: S3, own: str) 
     assert versions(s3, "null-to") == before
     if own != "a marker":
         assert s3.get_object_tagging(bucket="null-to", key="a")["TagSet"] == []
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_many_parts_are_written_down_in_slices_and_shown_at_once(
+    both: S3, monkeypatch: pytest.MonkeyPatch, interrupted: bool
+) -> None:
+    monkeypatch.setattr(replicating, "_PAGE", 2)
+    configure(both, rule())
+    upload = both.create_multipart_upload(bucket="box", key="m")["UploadId"]
+    named = {"bucket": "box", "key": "m", "upload_id": upload}
+    body = b"x" * (5 << 20)
+    parts = [{"PartNumber": n, "ETag": both.upload_part(**named, part_number=n, body=body)["ETag"]} for n in (1, 3, 4)]
+    both.complete_multipart_upload(**named, multipart_upload={"Parts": parts})
+    (letter,) = letters(both)
+    slices: list[int] = []
+    lay = replicating._lay_slice
+
+    def watched(call: Any, layout: bytes, copies: Any, laid: list[int]) -> None:
+        if slices and interrupted:
+            raise TryAgain("The role was taken away.", 0.0)
+        lay(call, layout, copies, laid)
+        slices.append(laid[0])
+        assert laid[0] in both.room.memory.reading(), "it is not swept meanwhile"
+
+    monkeypatch.setattr(replicating, "_lay_slice", watched)
+    before = both.rows("contents")
+    if interrupted:
+        with pytest.raises(TryAgain):
+            carry(both, letter)
+        assert versions_there(both) == []
+        both.work()
+        assert (both.rows("contents"), both.rows("parts"), both.rows("doomed_contents")) == (before, 3, 0)
+        assert len(both.files()) == 3, "nothing is left of what failed"
+        slices.clear()
+        interrupted = False
+    assert carry(both, letter) is None
+    both.work()
+    assert len(slices) == 2
+    assert both.room.memory.making == set()
+    assert both.rows("parts") == 6
+    assert both.read(there(both, "get_object", key="m")) == body * 3
+    assert there(both, "head_object", key="m", part_number=3)["PartsCount"] == 3
 
 
 def test_a_replica_that_was_deleted_is_not_made_again_by_a_change(both: S3) -> None:
