@@ -152,8 +152,6 @@ def _check(rule: Mapping[str, Any]) -> None:
             raise errors.InvalidRequest(f'ExposeHeader "{value}" contains invalid character.')
     if len(rule.get("ID") or "") > LONGEST_ID:
         raise errors.InvalidArgument(f"ID length should not exceed allowed limit of {LONGEST_ID}", "ID", rule["ID"])
-    if (rule.get("MaxAgeSeconds") or 0) < 0:
-        raise errors.MalformedXML
 
 
 @operation(Needs("s3:GetBucketCORS", names.of_bucket), reads=True, anonymous=True, context=of_request)
