@@ -45,6 +45,11 @@ _SIGNING: Final = frozenset(
         "signedheaders",
     )
 )
+# What a bucket has and an object hasn't: S3 does not answer it with the object.
+_BUCKETS_ALONE: Final = {
+    "versions": "There is no such thing as the ?versions sub-resource for a key",
+    "uploads": "Key is not expected for the GET method ?uploads subresource",
+}
 _QUOTED: Final = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"\s*|([^,]*))(?:,|$)', re.DOTALL)
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 
@@ -272,6 +277,10 @@ class RestFormat:
             if "X-Amz-Signature" in query and facts.is_s3:
                 headers = {**self._hoisted(query), **headers}
         found = model.routes.find(wire.method, wire.path, query, headers)
+        if query and facts.is_s3 and found is not None and found[0].operation.name == "GetObject":
+            for word, text in _BUCKETS_ALONE.items():
+                if word in query:
+                    raise NamedError("InvalidRequest", text)
         if found is None:
             error = facts.unknown_operation.error(operation=wire.method, version="")
             if facts.is_s3:

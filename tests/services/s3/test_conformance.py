@@ -174,3 +174,17 @@ def test_a_copy_source_that_is_not_encoded_is_refused(source: str) -> None:
     with pytest.raises(errors.InvalidArgument, match=r"^Invalid copy source encoding\.$") as caught:
         names.copy_source(source)
     assert caught.value.members == {"ArgumentName": "x-amz-copy-source", "ArgumentValue": source}
+
+
+@pytest.mark.parametrize(
+    ("word", "text"),
+    [
+        ("versions", "There is no such thing as the ?versions sub-resource for a key"),
+        ("uploads", "Key is not expected for the GET method ?uploads subresource"),
+    ],
+)
+def test_what_only_a_bucket_has_is_not_asked_of_a_key(region: LiveRegion, bucket: str, word: str, text: str) -> None:
+    """As S3 answers it: the object is not given in its place."""
+    status, _, body = send(region, "GET", f"/{bucket}/a-key?{word}")
+    assert status == 400
+    assert f"<Code>InvalidRequest</Code><Message>{text}</Message>" in body
