@@ -271,9 +271,15 @@ def _headers(fields: Mapping[str, str], operation: ModelOperation) -> dict[bytes
             name = "x-amz-acl"
         elif name == "tagging":
             name, value = "x-amz-tagging", _tags(value)
+        elif name == "x-amz-checksum-algorithm":
+            name, value = "x-amz-sdk-checksum-algorithm", value.upper()
         elif name in ("x-amz-acl", "x-amz-tagging") or name in _NOT_HERE:
             raise NotImplementedHere(f"PostObject: the field {name} is not supported by awning yet.")
         elif name.startswith("x-amz-"):
+            if name.startswith("x-amz-checksum-") and name not in known:
+                raise NamedError(
+                    "InvalidRequest", "The algorithm type you specified in x-amz-checksum- header is invalid."
+                )
             if name not in known and not name.startswith("x-amz-meta-"):
                 raise NotImplementedHere(f"PostObject: the field {name[:200]} is not supported by awning yet.")
         elif name not in _PLAIN:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import http.client
 import json
 import re
@@ -156,6 +157,7 @@ def test_nothing_is_stored_where_anything_is_wrong(region, client, bucket):
         ("acl", "public-read", (400, "AccessControlListNotSupported")),
         ("Content-MD5", base64.b64encode(b"0" * 16).decode(), (400, "BadDigest")),
         ("x-amz-checksum-crc32", "AAAAAA==", (400, "BadDigest")),
+        ("x-amz-checksum-md4", "AAAAAA==", (400, "InvalidRequest")),
         ("Cache-Control", "a\r\nb", (400, "InvalidArgument")),
         ("tagging", "<Tagging><Tag/></Tagging>", (400, "MalformedXML")),
     ],
@@ -165,6 +167,22 @@ def test_a_field_means_what_put_object_means_by_it(region, bucket, field, value,
     form = region.client("s3").generate_presigned_post(bucket, "k", {field: value}, [{field: value}])
     assert code(post(region, bucket, form["fields"], file)) == answer
     assert stored(region, bucket) == []
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "status"), [("SHA256", 204), ("CRC32", 400), ("MD4", 400)], ids=["same", "other", "unknown"]
+)
+def test_a_form_may_bring_a_checksum_and_say_which_it_is(region, bucket, algorithm, status):
+    digest = base64.b64encode(hashlib.sha256(b"content").digest()).decode()
+    fields = {"x-amz-checksum-algorithm": algorithm, "x-amz-checksum-sha256": digest}
+    client = region.client("s3")
+    form = client.generate_presigned_post(bucket, "k", fields, [{n: v} for n, v in fields.items()])["fields"]
+    assert post(region, bucket, form, b"content")[0] == status
+    if status == 204:
+        assert client.head_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")["ChecksumSHA256"] == digest
+        assert code(post(region, bucket, {**form, "x-amz-checksum-sha256": digest[::-1]})) == (403, "AccessDenied")
+    else:
+        assert stored(region, bucket) == []
 
 
 def test_a_form_may_bring_tags_and_a_storage_class(region, bucket):
