@@ -178,19 +178,19 @@ class Wanted:
             text = trailers.get(self.trailer)
             if text is None:
                 raise errors.MalformedTrailerError("The request contained trailing data that was not well-formed.")
-            expected = decode(self.algorithm, text)
+            expected = decode(self.algorithm, text, "trailing header")
         if expected is not None and expected != computed:
             raise errors.BadDigest(f"The {self.algorithm.name} you specified did not match the calculated checksum.")
 
 
-def decode(algorithm: Algorithm, text: str) -> bytes:
-    """Return the digest that a header gives in base64. Raises InvalidRequest."""
+def decode(algorithm: Algorithm, text: str, place: str = "header") -> bytes:
+    """Return the digest that a header (or what else it stood in) gives in base64. Raises InvalidRequest."""
     try:
         value = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         value = b""
     if len(value) != algorithm.size:
-        raise errors.InvalidRequest(f"Value for {algorithm.header} header is invalid.")
+        raise errors.InvalidRequest(f"Value for {algorithm.header} {place} is invalid.")
     return value
 
 

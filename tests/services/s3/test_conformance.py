@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from botocore.exceptions import ClientError
 
-from awning.services.s3 import errors, names
+from awning.services.s3 import checksums, errors, names
 from tests.conftest import LiveRegion
 
 
@@ -188,3 +188,13 @@ def test_what_only_a_bucket_has_is_not_asked_of_a_key(region: LiveRegion, bucket
     status, _, body = send(region, "GET", f"/{bucket}/a-key?{word}")
     assert status == 400
     assert f"<Code>InvalidRequest</Code><Message>{text}</Message>" in body
+
+
+def test_a_trailing_checksum_is_told_from_one_ahead_of_the_body() -> None:
+    """As S3 words it: a trailer that is no digest is "trailing"; one that does not match is refused like any other."""
+    crc = checksums.BY_NAME["CRC32"]
+    wanted = checksums.Wanted(crc, None, crc.header, True)
+    with pytest.raises(errors.InvalidRequest, match=r"^Value for x-amz-checksum-crc32 trailing header is invalid\.$"):
+        wanted.check(bytes(4), {crc.header: "AAAA"})
+    with pytest.raises(errors.BadDigest, match=r"^The CRC32 you specified did not match the calculated checksum\.$"):
+        wanted.check(bytes(4), {crc.header: "AAAAAQ=="})
