@@ -136,3 +136,15 @@ def _ask(
     method = wanted.decode("latin-1") if wanted is not None else None if preflight else request.method
     question = CrossOrigin(path, origin, method, _asked(request), preflight, well_known)
     return cors(entry.room.call(service_facts(entry.name)), question)
+
+
+def is_s3s_alone(request: Request, protocol: str) -> bool:
+    """Whether a request that was signed for a service of this protocol can only be S3's: those that speak in forms alone have
+    no paths, and their clients send no hash of the payload."""
+    return (
+        protocol in ("ec2", "query")
+        and request.method != "POST"
+        and len(request.path) > 1
+        and b"x-amz-content-sha256" in request.headers
+        and b"Action=" not in request.query
+    )

@@ -225,6 +225,8 @@ class Gateway:
         if claims is not None:
             if name is None or not services.is_label(name):
                 name = claims.service  # an unknown label is an account's, or what a client puts before any endpoint
+                if origins.is_s3s_alone(request, services.format_of(name)):
+                    name = "s3"  # whose own form tells that the scope is wrong
             exchange.region = claims.region or host.region or exchange.region
         elif host.region is not None:
             exchange.region = host.region

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import os
 import re
@@ -10,10 +11,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
 
 from awning.services.s3 import checksums, errors, names
 from tests.conftest import LiveRegion
+
+EMPTY = hashlib.sha256(b"").hexdigest()
 
 
 @pytest.fixture(scope="module")
@@ -198,3 +203,15 @@ def test_a_trailing_checksum_is_told_from_one_ahead_of_the_body() -> None:
         wanted.check(bytes(4), {crc.header: "AAAA"})
     with pytest.raises(errors.BadDigest, match=r"^The CRC32 you specified did not match the calculated checksum\.$"):
         wanted.check(bytes(4), {crc.header: "AAAAAQ=="})
+
+
+def test_a_signature_for_another_service_is_refused_by_s3_where_only_s3_can_be_meant(region: LiveRegion) -> None:
+    """As S3 answers it: AuthorizationHeaderMalformed with the service that was named."""
+    request = AWSRequest("GET", f"http://127.0.0.1:{region.port}/a-bucket", headers={"x-amz-content-sha256": EMPTY})
+    frozen = region.client("s3")._request_signer._credentials.get_frozen_credentials()
+    SigV4Auth(frozen, "ec2", "us-east-1").add_auth(request)
+    signed = {name: value for name, value in request.headers.items() if name.lower() != "host"}
+    status, _, body = send(region, "GET", "/a-bucket", **signed)
+    assert status == 400
+    assert "<Error><Code>AuthorizationHeaderMalformed</Code>" in body
+    assert "incorrect service &quot;ec2&quot;. This endpoint belongs to &quot;s3&quot;." in body
