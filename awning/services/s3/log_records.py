@@ -123,7 +123,7 @@ def write(seen: Seen, bucket: str, key: str | None, account: str, region: str) -
         version,
         "-",
         kind,
-        _plain(seen.host) or "-",
+        _plain(seen.host).replace(" ", "%20") or "-",
         tls or "-",
         seen.through or "-",
         "-",

@@ -6,14 +6,17 @@ Source: S3 user guide, "Logging requests with server access logging", "Enabling 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from awning.contracts import DeliverLog
 from awning.kit.deliveries import Undeliverable
-from awning.services.s3 import access_logs, counting, errors
-from tests.services.s3.support import ACCOUNT, OTHER, S3
+from awning.kit.watching import Seen
+from awning.net.messages import Endpoint, Request
+from awning.services.s3 import access_logs, counting, errors, log_records
+from tests.services.s3.support import ACCOUNT, OTHER, S3, user
 
 LOGS = "arn:aws:s3:::logs"
 
@@ -185,6 +188,23 @@ def test_another_account_that_takes_the_name_of_the_target_gets_no_records(s3: S
     with pytest.raises(Undeliverable, match="no bucket logs"):
         deliver(s3, DeliverLog(LOGS, source="box", account=ACCOUNT, key="k", text="a line\n"))
     deliver(s3, DeliverLog(LOGS, source="theirs", account=OTHER, key="k", text="a line\n"))
+
+
+def test_hostile_requests_end_no_field_and_no_record() -> None:
+    hostile = 'a "b" c\r\nd\t\x7f'
+    raw = hostile.encode()
+    target = b'/box/a%0A%22%20"\xff'
+    headers = {b"referer": raw, b"user-agent": raw, b"host": raw}
+    request = Request("GET", target, target, b"", headers, Endpoint("127.0.0.1", 1, "127.0.0.1", 2))
+    seen = Seen(
+        request, "0" * 16, user(), None, "GetObject", target, hostile, 1e9, 404, "NoSuchKey", {}, 0, 0.1, whole=0.2
+    )
+    line = log_records.write(seen, "box", log_records.place_of(seen)[1], ACCOUNT, "us-east-1")
+    assert not set(line) & {"\r", "\n", "\t", "\x7f"}
+    fields = re.findall(r'\[[^]]*\]|"[^"]*"|[^ ]+', line)
+    assert (len(fields), " ".join(fields)) == (27, line)
+    assert fields[15] == fields[16] == '"a %22b%22 c%0D%0Ad%09%7F"'
+    assert fields[22] == "a%20%22b%22%20c%0D%0Ad%09%7F"
 
 
 def test_a_list_lets_them_in_too_with_the_grants_that_were_asked_for(s3: S3) -> None:
