@@ -8,9 +8,11 @@ S3 Bucket Keys".
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from awning.contracts import DataKey, DecryptDataKey, EncryptsByDefault, GenerateDataKeyFor, Sender
+from awning.kit.data_keys import ask, requester
 from awning.kit.errors import NotImplementedHere, ServiceError
 from awning.services.s3 import errors
 from awning.store.vault import Seal
@@ -37,6 +39,7 @@ _ERRORS: Final[Mapping[str, type[ServiceError]]] = {
     "NotFoundException": errors.KmsNotFound,
 }
 """KMS's errors, and what they become in an answer of S3. AccessDenied is the same in both."""
+_ABSENT: Final = partial(NotImplementedHere, "This region does not run KMS, whose keys were asked for.")
 
 
 class Held(NamedTuple):
@@ -103,7 +106,7 @@ def bucket_key(
 ) -> Held:
     """As make(), for the key that a bucket's contents are wrapped by; KMS is asked once in a while for each requester."""
     kept: DataKeys = call.memory.data_keys
-    name = (bucket, kms_key, call.account, tuple(sorted(context.items())), _requester(call, sender))
+    name = (bucket, kms_key, call.account, tuple(sorted(context.items())), requester(call, sender))
     found = kept.sealing.get(name)
     if found is None or found.until <= call.now:
         made = make(call, kms_key, region, context, sender)
@@ -117,7 +120,7 @@ def opened_bucket_key(
 ) -> Seal:
     """As open_(), for a bucket's key."""
     kept: DataKeys = call.memory.data_keys
-    name = (sealed, tuple(sorted(context.items())), _requester(call, sender))
+    name = (sealed, tuple(sorted(context.items())), requester(call, sender))
     found = kept.opened.get(name)
     if found is None or found.until <= call.now:
         found = Held("", sealed, Seal(open_(call, sealed, region, context, sender)), call.now + BUCKET_KEY_KEPT)
@@ -147,22 +150,5 @@ def _keep(kept: dict[Any, Any], name: Any, found: Any) -> None:
     kept[name] = found
 
 
-def _requester(call: Call, sender: Sender | None) -> Hashable:
-    """Who asks, as bucket keys are told apart: sessions of one role under the same session policies are one requester."""
-    if sender is not None:
-        return sender
-    who = call.principal
-    limits = None if who.session is None else tuple(repr(policy.document) for policy in who.session)
-    return who.arn, who.user_id.partition(":")[0], limits
-
-
 def _ask(call: Call, question: Any) -> Any:
-    try:
-        return call.ask(question)
-    except LookupError as error:
-        raise NotImplementedHere("This region does not run KMS, whose keys were asked for.") from error
-    except ServiceError as error:
-        kind = _ERRORS.get(error.code)
-        if kind is None:
-            raise
-        raise kind(error.message) from error
+    return ask(call, question, _ERRORS, _ABSENT)

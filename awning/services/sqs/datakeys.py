@@ -9,10 +9,12 @@ Source: the developer guide's "Amazon SQS Key management".
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from awning.contracts import DataKey, DecryptDataKey, GenerateDataKeyFor, Sender
 from awning.kit.call import Call
+from awning.kit.data_keys import ask, requester
 from awning.kit.errors import ServiceError
 from awning.services.sqs import tables
 from awning.services.sqs.errors import (
@@ -41,6 +43,7 @@ _ERRORS: Final[Mapping[str, type[ServiceError]]] = {
     "NotFoundException": KmsNotFound,
 }
 """KMS's errors, and what they become in an answer of SQS."""
+_ABSENT: Final = partial(KmsOptInRequired, "This region does not run KMS, which the queue's key is of.")
 
 
 class Held(NamedTuple):
@@ -68,7 +71,7 @@ def to_seal(call: Call, queue: Queue, sender: Sender | None = None) -> Held:
     """
     kept, key = _kept(call).sealing, queue.settings.kms
     assert key is not None
-    who = _requester(call, sender)
+    who = requester(call, sender)
     found = kept.get((queue.id, key, who))
     now = milliseconds(call.now)
     if found is not None and now < found.until:
@@ -85,7 +88,7 @@ def to_seal(call: Call, queue: Queue, sender: Sender | None = None) -> Held:
 
 def to_open(call: Call, queue: Queue | None, id: int, sender: Sender | None = None) -> Seal:
     """The data key of a row, for a message that is read from a queue. It needs kms:Decrypt; raises the errors of KMS."""
-    kept, who = _kept(call).opened, _requester(call, sender)
+    kept, who = _kept(call).opened, requester(call, sender)
     found = kept.get((id, who))
     now = milliseconds(call.now)
     if found is not None and now < found.until:
@@ -135,22 +138,5 @@ def _context(arn: str) -> dict[str, str]:
     return {"aws:sqs:arn": arn}
 
 
-def _requester(call: Call, sender: Sender | None) -> Hashable:
-    """Who asks, as data keys are told apart: sessions of one role under the same session policies are one requester."""
-    if sender is not None:
-        return sender
-    who = call.principal
-    limits = None if who.session is None else tuple(repr(policy.document) for policy in who.session)
-    return who.arn, who.user_id.partition(":")[0], limits
-
-
 def _ask(call: Call, question: Any) -> Any:
-    try:
-        return call.ask(question)
-    except LookupError as error:
-        raise KmsOptInRequired("This region does not run KMS, which the queue's key is of.") from error
-    except ServiceError as error:
-        kind = _ERRORS.get(error.code)
-        if kind is None:
-            raise
-        raise kind(error.message) from error
+    return ask(call, question, _ERRORS, _ABSENT)
