@@ -10,16 +10,15 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from awning.auth.principal import federated
-from awning.contracts import FindRole, FindSamlProvider, RoleFacts, SamlProvider
+from awning.contracts import FindSamlProvider, SamlProvider
 from awning.kit.call import Call
 from awning.kit.errors import AccessDenied
 from awning.kit.operation import ALL, Needs, Params, Shown, operation
 from awning.services.sts import trust
 from awning.services.sts.assertions import Assertion, read_response
 from awning.services.sts.errors import InvalidIdentityToken
-from awning.services.sts.narrowing import NAME, Narrowing, check_duration, check_policies, check_source_identity
-from awning.services.sts.sessions import begin_role
-from awning.services.sts.shown import Proof, conditions, identified_role, proof_of, request_tags, tagged_role
+from awning.services.sts.narrowing import NAME
+from awning.services.sts.shown import Proof, begin, conditions, identified_role, proof_of, request_tags, tagged_role
 
 _ACTION: Final = "sts:AssumeRoleWithSAML"
 _OURS: Final = "https://aws.amazon.com/SAML/Attributes/"
@@ -135,24 +134,8 @@ def assume_role_with_saml(
     InvalidParameterValue, MalformedPolicyDocument, PackedPolicyTooLarge.
     """
     proof = proof_of(call)
-    role: RoleFacts | None = call.ask(FindRole(role_arn))
-    if role is None:
-        raise AccessDenied(f"Not authorized to perform {_ACTION}")
     seconds = duration_seconds if proof.seconds is None else min(duration_seconds, proof.seconds)
-    check_duration(seconds, role)
-    arns = check_policies(call, role.account, policy, policy_arns or ())
-    tags, transitive = proof.checked_tags()
-    made = begin_role(
-        call,
-        role,
-        proof.name,
-        seconds,
-        Narrowing(policy, arns, tags, transitive),
-        check_source_identity(call, proof.source_identity),
-        call.principal.provider,
-        call.principal.provider_facts,
-    )
-    return made | dict(proof.reply)
+    return begin(call, _ACTION, role_arn, proof.name, seconds, policy, policy_arns or ())
 
 
 def _check_role(found: Assertion, role_arn: str, provider_arn: str) -> None:

@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from awning.contracts import FindRole, RoleFacts
 from awning.kit.call import Call
+from awning.kit.errors import AccessDenied
 from awning.kit.operation import Params
 from awning.services.sts import trust
-from awning.services.sts.narrowing import check_tags
+from awning.services.sts.narrowing import Narrowing, check_duration, check_policies, check_source_identity, check_tags
+from awning.services.sts.sessions import begin_role
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +26,6 @@ class Proof:
     source_identity: str | None = None
     name: str = ""
     seconds: int | None = None
-
-    def checked_tags(self) -> tuple[dict[str, str], list[str]]:
-        """The session's tags and transitive keys. Raises InvalidParameterValue, ValidationError."""
-        return check_tags(self.tags, self.transitive)
 
 
 def proof_of(call: Call) -> Proof:
@@ -49,6 +48,39 @@ def identified_role(call: Call, params: Params) -> str | None:
 def request_tags(call: Call, params: Params) -> dict[str, str]:
     """The tags that the session will have."""
     return dict(proof_of(call).tags)
+
+
+def begin(
+    call: Call,
+    action: str,
+    role_arn: str,
+    name: str,
+    seconds: int,
+    policy: str | None,
+    policy_arns: Sequence[Mapping[str, str]],
+) -> dict[str, Any]:
+    """Begin a session of a role for the bearer of what was verified, and describe it as the operation's reply does.
+
+    Raises AccessDenied, ValidationError, InvalidParameterValue, MalformedPolicyDocument, PackedPolicyTooLarge.
+    """
+    proof = proof_of(call)
+    role: RoleFacts | None = call.ask(FindRole(role_arn))
+    if role is None:
+        raise AccessDenied(f"Not authorized to perform {action}")
+    check_duration(seconds, role)
+    arns = check_policies(call, role.account, policy, policy_arns)
+    tags, transitive = check_tags(proof.tags, proof.transitive)
+    made = begin_role(
+        call,
+        role,
+        name,
+        seconds,
+        Narrowing(policy, arns, tags, transitive),
+        check_source_identity(call, proof.source_identity),
+        call.principal.provider,
+        call.principal.provider_facts,
+    )
+    return made | dict(proof.reply)
 
 
 def conditions(call: Call, params: Params) -> dict[str, Any]:

@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 from awning.auth.principal import federated
-from awning.contracts import FindClient, FindOidcProvider, FindRole, OidcProvider, RoleFacts
+from awning.contracts import FindClient, FindOidcProvider, OidcProvider
 from awning.kit.call import Call
-from awning.kit.errors import AccessDenied
 from awning.kit.operation import ALL, Needs, Params, Shown, operation
 from awning.services.sts import trust, webtokens
 from awning.services.sts.errors import InvalidIdentityToken
 from awning.services.sts.memory import Memory
-from awning.services.sts.narrowing import Narrowing, check_duration, check_policies, check_source_identity
-from awning.services.sts.sessions import begin_role
-from awning.services.sts.shown import Proof, conditions, identified_role, proof_of, request_tags, tagged_role
+from awning.services.sts.shown import Proof, begin, conditions, identified_role, request_tags, tagged_role
 
 _ACTION: Final = "sts:AssumeRoleWithWebIdentity"
 
@@ -69,21 +66,4 @@ def assume_role_with_web_identity(
 
     Raises AccessDenied, ValidationError, InvalidParameterValue, MalformedPolicyDocument, PackedPolicyTooLarge.
     """
-    proof = proof_of(call)
-    role: RoleFacts | None = call.ask(FindRole(role_arn))
-    if role is None:
-        raise AccessDenied(f"Not authorized to perform {_ACTION}")
-    check_duration(duration_seconds, role)
-    arns = check_policies(call, role.account, policy, policy_arns or ())
-    tags, transitive = proof.checked_tags()
-    made = begin_role(
-        call,
-        role,
-        role_session_name,
-        duration_seconds,
-        Narrowing(policy, arns, tags, transitive),
-        check_source_identity(call, proof.source_identity),
-        call.principal.provider,
-        call.principal.provider_facts,
-    )
-    return made | dict(proof.reply)
+    return begin(call, _ACTION, role_arn, role_session_name, duration_seconds, policy, policy_arns or ())
