@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from awning.store.rows import insert_row, update_row
 from awning.store.schema import Schema
 
 SCHEMA = Schema(
@@ -174,23 +175,14 @@ def _certificate(row: Any) -> CertificateRow:
     return CertificateRow._make(fields)
 
 
-def _stored(value: Any) -> Any:
-    return orjson.dumps(value).decode() if isinstance(value, dict | list) else value
-
-
 def insert(db: sqlite3.Connection, row: CertificateRow) -> int:
     """Store a new certificate, its `id` aside, and return that."""
-    marks = ", ".join("?" * (len(row) - 1))
-    columns = _COLUMNS.partition(", ")[2]
-    cursor = db.execute(f"INSERT INTO certificates ({columns}) VALUES ({marks})", [_stored(value) for value in row[1:]])
-    assert cursor.lastrowid is not None
-    return cursor.lastrowid
+    return insert_row(db, "certificates", _COLUMNS.partition(", ")[2], row[1:])
 
 
 def update(db: sqlite3.Connection, certificate: int, **changes: Any) -> None:
     """Change columns of a certificate."""
-    columns = ", ".join(f"{name} = ?" for name in changes)
-    db.execute(f"UPDATE certificates SET {columns} WHERE id = ?", (*map(_stored, changes.values()), certificate))
+    update_row(db, "certificates", certificate, changes)
 
 
 def find(db: sqlite3.Connection, account: str, region: str, certificate_id: str) -> CertificateRow | None:

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from awning.store.rows import insert_row, update_row
 from awning.store.schema import Schema
 
 SCHEMA = Schema(
@@ -223,23 +224,14 @@ def _grant(row: Any) -> GrantRow:
     return GrantRow._make(fields)
 
 
-def _stored(value: Any) -> Any:
-    return orjson.dumps(value).decode() if isinstance(value, dict | list) else value
-
-
 def insert_key(db: sqlite3.Connection, row: KeyRow) -> int:
     """Store a new key, its `id` aside, and return that."""
-    marks = ", ".join("?" * (len(row) - 1))
-    columns = _KEY.partition(", ")[2]
-    cursor = db.execute(f"INSERT INTO keys ({columns}) VALUES ({marks})", [_stored(value) for value in row[1:]])
-    assert cursor.lastrowid is not None
-    return cursor.lastrowid
+    return insert_row(db, "keys", _KEY.partition(", ")[2], row[1:])
 
 
 def update_key(db: sqlite3.Connection, key: int, **changes: Any) -> None:
     """Change columns of a key."""
-    columns = ", ".join(f"{name} = ?" for name in changes)
-    db.execute(f"UPDATE keys SET {columns} WHERE id = ?", (*map(_stored, changes.values()), key))
+    update_row(db, "keys", key, changes)
 
 
 def find_key(db: sqlite3.Connection, account: str, region: str, key_id: str) -> KeyRow | None:
@@ -353,8 +345,7 @@ def insert_grant(db: sqlite3.Connection, row: GrantRow) -> None:
     columns = _GRANT.partition(", ")[2] + ", grantee_id, retiring_id, pair"
     context = row.constraints.get("EncryptionContextEquals") or row.constraints.get("EncryptionContextSubset")
     pair = _pair(*min(context.items())) if context else None
-    values = [*map(_stored, row[1:]), row.ids.get(row.grantee), row.ids.get(row.retiring or ""), pair]
-    db.execute(f"INSERT INTO grants ({columns}) VALUES ({', '.join('?' * len(values))})", values)
+    insert_row(db, "grants", columns, (*row[1:], row.ids.get(row.grantee), row.ids.get(row.retiring or ""), pair))
 
 
 def find_grant(db: sqlite3.Connection, grant_id: str) -> GrantRow | None:
