@@ -188,14 +188,20 @@ def mounted(region: Any, name: str, tmp_path: Path) -> Iterator[Path]:
     secrets.write_text("test:test")
     secrets.chmod(0o600)
     options = f"passwd_file={secrets},url={region.endpoint},use_path_request_style,endpoint=us-east-1,multipart_size=5"
-    process = subprocess.Popen([program, name, str(folder), "-f", "-o", options], env=region.env())
+    said = tmp_path / "said"
+    with said.open("w") as file:
+        command = [program, name, str(folder), "-f", "-o", options]
+        process = subprocess.Popen(command, env=region.env(), stdout=file, stderr=subprocess.STDOUT)
     try:
         for _ in range(400):
             if os.path.ismount(folder):
                 break
             if process.poll() is not None:
+                assert "ermission denied" in said.read_text() or "not permitted" in said.read_text(), said.read_text()
                 pytest.skip("this machine lets nobody mount")
             time.sleep(0.025)
+        else:
+            pytest.fail(said.read_text())
         yield folder
     finally:
         subprocess.run(["fusermount", "-u", str(folder)], check=False)
